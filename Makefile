@@ -1,0 +1,54 @@
+# Bare `make` lists the targets. Everything a target needs is set up by it; nothing is installed outside this folder.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+LOCAL := .local
+VENV := $(LOCAL)/venv
+PYTHON := $(VENV)/bin/python
+RUN_READY := $(VENV)/requirements.done
+DEV_READY := $(VENV)/requirements-dev.done
+
+# Private native servers need the run-time requirements only; containers are started with a development one.
+NATIVE := $(shell [ "$$(uname -sm)" = "Linux x86_64" ] && command -v apt-get)
+SERVERS_READY := $(if $(NATIVE),$(RUN_READY),$(DEV_READY))
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(SERVERS_READY) ## start everything on this machine and stay up; Ctrl-C stops it
+	@exec $(PYTHON) -m deploy.local.run
+
+.PHONY: demo
+demo: $(SERVERS_READY) ## deliver one event of each type, verify each, leave nothing running
+	@exec $(PYTHON) -m deploy.local.demo
+
+.PHONY: check
+check: $(DEV_READY) ## lint, format, types, layers, unit tests; no servers
+	@echo "ruff" && $(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet .
+	@echo "mypy" && $(PYTHON) -m mypy --no-error-summary .
+	@echo "lint-imports" && $(VENV)/bin/lint-imports
+	@$(PYTHON) -m pytest tests/unit
+
+.PHONY: test
+test: check ## check, then all tests on real servers
+	@exec $(PYTHON) -m pytest tests --ignore tests/unit
+
+.PHONY: bench
+bench: $(DEV_READY) ## measure deliveries per second on this machine
+	@exec $(PYTHON) -m tests.bench
+
+.PHONY: setup
+setup: $(DEV_READY) ## only make the virtual environment, for run and development
+
+.PHONY: clean
+clean: ## end what killed runs left running; remove data, keep the virtual environment and downloaded servers
+	@if [ -x $(PYTHON) ]; then exec $(PYTHON) -m deploy.local clean; fi
+
+# A stamp holds the checksums of the requirement files it stands for: a changed file is installed again, a touched one is not.
+.PHONY: FORCE
+$(RUN_READY): FORCE
+	@deploy/local/venv.sh $(VENV) requirements.txt
+$(DEV_READY): FORCE
+	@deploy/local/venv.sh $(VENV) requirements-dev.txt

@@ -1,0 +1,1 @@
+"""One folder per process; each imports `shared`, none imports another."""

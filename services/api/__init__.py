@@ -1,0 +1,1 @@
+"""Lets customers manage webhooks and read their history."""

@@ -1,0 +1,1 @@
+"""Signs deliveries and posts them to endpoints."""

@@ -1,0 +1,65 @@
+"""Which deliveries of a message are to be attempted: fresh ones as they come, all others by their documents."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from services.delivery.service import Job
+from shared.broker.consumer import Message
+from shared.contracts.delivery import Status
+from shared.contracts.message import DeliveryMessage, Marker, QueuedDelivery, decode
+from shared.retry import keep_trying
+from shared.store.deliveries import Deliveries
+from shared.store.markers import Markers
+from shared.store.mongo import Document, Mongo
+
+
+class Selection:
+    """`lease`: a message that was handed over longer ago is not trusted without a look at the documents."""
+
+    def __init__(self, *, mongo: Mongo, deliveries: Deliveries, markers: Markers, lease: timedelta) -> None:
+        self._mongo = mongo
+        self._deliveries = deliveries
+        self._markers = markers
+        self._lease = lease
+
+    def now(self) -> datetime:
+        return self._mongo.now()
+
+    async def select(self, queue: str, message: Message) -> list[Job]:
+        """Raises InvalidMessage."""
+        match decode(message.body):
+            case Marker(sent_at=sent_at):
+                await keep_trying(lambda: self._markers.arrived(queue, sent_at))
+                return []
+            case DeliveryMessage() as decoded:
+                doubted = list(self._doubted(decoded, message))
+                documents = await self._read(doubted)
+                unread = {queued.id for queued in decoded.deliveries} - {queued.id for queued in doubted}
+                jobs = (
+                    Job(queued, attempt=queued.attempt) if queued.id in unread else _by_document(queued, documents)
+                    for queued in decoded.deliveries
+                )
+                return [job for job in jobs if job]
+
+    async def count_fault(self, delivery_id: str, turn: int) -> int | None:
+        return await self._deliveries.count_fault(delivery_id, turn)
+
+    def _doubted(self, decoded: DeliveryMessage, message: Message) -> Iterator[QueuedDelivery]:
+        late = self._mongo.seconds() - decoded.handed_at > self._lease.total_seconds()
+        for queued in decoded.deliveries:
+            if late or message.redelivered or queued.check or queued.turn > 1:
+                yield queued
+
+    async def _read(self, doubted: Sequence[QueuedDelivery]) -> dict[str, Document]:
+        if not doubted:
+            return {}
+        ids = [queued.id for queued in doubted]
+        return await keep_trying(lambda: self._deliveries.get(ids))
+
+
+def _by_document(queued: QueuedDelivery, documents: dict[str, Document]) -> Job | None:
+    """None when it ended, the clock owns it, a later turn exists, or it was erased."""
+    document = documents.get(queued.id)
+    if document is None or document["status"] != Status.PENDING or document["turn"] != queued.turn:
+        return None
+    return Job(queued, document["attempt_count"] + 1, document.get("attempts_before_round", 0))

@@ -1,0 +1,163 @@
+"""One delivery: find its webhook, sign, send, classify, decide. What it returns is carried out by the recorder."""
+
+import itertools
+import random
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from services.delivery.backoff import RetryPolicy
+from services.delivery.decision import EXPIRED, decide
+from services.delivery.outcome import Answer, Classified, classify
+from services.delivery.signing import signature_headers
+from shared import VERSION, metrics
+from shared.contracts.delivery import Attempt, Cancelled, Dead, Decision, Outcome, Step, Wait, WaitingFor
+from shared.contracts.message import QueuedDelivery
+from shared.contracts.webhook import Webhook
+from shared.errors import DeliveryFault
+from shared.times import at
+
+log = structlog.get_logger()
+
+USER_AGENT = f"Allure-Webhooks/{VERSION}"
+PAUSED_LOOK = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A delivery that this worker shall attempt: as queued, with what its document knows beyond that."""
+
+    queued: QueuedDelivery
+    attempt: int
+    attempts_before_round: int = 0
+
+
+class Posts(Protocol):
+    async def post(self, url: str, body: bytes, headers: dict[str, str]) -> Answer: ...
+
+
+class DeliveryService:
+    """`find_webhook` answers None only for one that is deleted; `clock` is the database's."""
+
+    def __init__(
+        self,
+        *,
+        find_webhook: Callable[[str, str], Awaitable[Webhook | None]],
+        sender: Posts,
+        policy: RetryPolicy,
+        expire_after: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._find_webhook = find_webhook
+        self._sender = sender
+        self._policy = policy
+        self._expire_after = expire_after
+        self._clock = clock
+        self._worker = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    async def deliver(self, job: Job) -> Step:
+        """The step this delivery takes now. Raises DeliveryFault for trouble of ours."""
+        webhook = await self._find_webhook(job.queued.tenant_id, job.queued.webhook_id)
+        refusal = self._refuse(webhook, job)
+        if webhook is None or refusal:
+            return Step(job.queued.id, job.queued.turn, refusal or Cancelled("webhook_deleted"))
+        started, began = self._clock(), time.perf_counter()
+        answer = await self._sender.post(webhook.url, bytes(job.queued.body), self._headers(webhook, job))
+        took = time.perf_counter() - began
+        classified = classify(answer, self._clock())
+        decision = self._decide(classified, webhook, job)
+        attempt = self._attempt(job, started, took, answer, classified)
+        self._report(job, attempt, took, decision)
+        return Step(job.queued.id, job.queued.turn, decision, attempt)
+
+    def _refuse(self, webhook: Webhook | None, job: Job) -> Decision | None:
+        """Decided without an attempt: its webhook is deleted, inactive or paused, or its time is over."""
+        now = self._clock()
+        if webhook is None:
+            return Cancelled("webhook_deleted")
+        if not webhook.is_active:
+            return Dead("webhook_inactive")
+        if now > self._expires(job):
+            return Dead(EXPIRED)
+        if webhook.paused:
+            return Wait(now + PAUSED_LOOK, WaitingFor.RESUME)
+        return None
+
+    def _headers(self, webhook: Webhook, job: Job) -> dict[str, str]:
+        if not webhook.secrets:
+            raise DeliveryFault(f"the secret of {webhook.id} does not open: is its key in DISPATCHER_SECRET_KEYS?")
+        queued = job.queued
+        body = bytes(queued.body)
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+            "X-Allure-Event": queued.event,
+            "X-Allure-Delivery": queued.id,
+            "X-Allure-Attempt": str(job.attempt),
+            **signature_headers(webhook.secrets, queued.id, int(self._clock().timestamp()), body),
+        }
+        if queued.round > 1:
+            headers["X-Allure-Round"] = str(queued.round)
+        if queued.trace:
+            headers["traceparent"] = queued.trace
+        return headers
+
+    def _decide(self, classified: Classified, webhook: Webhook, job: Job) -> Decision:
+        policy = self._policy
+        if webhook.max_attempts:
+            policy = RetryPolicy(policy.base, policy.factor, policy.cap, webhook.max_attempts)
+        return decide(
+            classified,
+            attempt=job.attempt,
+            attempts_before_round=job.attempts_before_round,
+            policy=policy,
+            now=self._clock(),
+            expires_at=self._expires(job),
+            dice=random.random(),
+        )
+
+    def _expires(self, job: Job) -> datetime:
+        return at(job.queued.created_at) + self._expire_after
+
+    def _attempt(self, job: Job, started: datetime, took: float, answer: Answer, classified: Classified) -> Attempt:
+        return Attempt(
+            key=f"{self._worker}-{next(self._numbers)}",
+            n=job.attempt,
+            turn=job.queued.turn,
+            round=job.queued.round,
+            at=started,
+            duration_ms=round(took * 1000),
+            outcome=classified.outcome,
+            status_code=answer.status_code,
+            error=classified.error,
+            detail=classified.detail,
+            answer=answer.body,
+        )
+
+    def _report(self, job: Job, attempt: Attempt, took: float, decision: Decision) -> None:
+        queued = job.queued
+        log.info(
+            "attempt.finished",
+            tenant_id=queued.tenant_id,
+            webhook_id=queued.webhook_id,
+            delivery_id=queued.id,
+            event_id=queued.event_id,
+            attempt=attempt.n,
+            turn=attempt.turn,
+            outcome=attempt.outcome,
+            status_code=attempt.status_code,
+            error=attempt.error,
+            detail=attempt.detail,
+            duration_ms=attempt.duration_ms,
+            next=type(decision).__name__.lower(),
+        )
+        metrics.ATTEMPTS.labels(attempt.outcome, attempt.error or "").inc()
+        metrics.ATTEMPT_SECONDS.observe(took)
+        if attempt.outcome is Outcome.SUCCEEDED:
+            metrics.DELIVERED_SECONDS.observe(max(0.0, self._clock().timestamp() - queued.created_at))

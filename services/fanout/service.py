@@ -1,0 +1,212 @@
+"""Events → deliveries: parse → skip what is done → match → insert → publish → mark → ack.
+
+Whatever is repeated after a crash finds its earlier traces: deliveries by their ids, the event by its mark.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from services.fanout.inbox import Inbox
+from shared import metrics
+from shared.broker.consumer import Message, ack_up_to, give_back
+from shared.broker.parking import park
+from shared.broker.publisher import Publisher
+from shared.broker.topology import DELIVERIES, FANOUT
+from shared.contracts.event import AcceptedEvent, is_array, parse, split
+from shared.contracts.message import DeliveryMessage, QueuedDelivery, batches, encode
+from shared.errors import InvalidMessage
+from shared.ids import delivery_id, event_key
+from shared.lifecycle import cancel
+from shared.matching import Subscriptions
+from shared.retry import keep_trying
+from shared.store.deliveries import Deliveries
+from shared.store.events import Events
+from shared.store.mongo import Mongo
+from shared.store.view import WebhookView
+
+log = structlog.get_logger()
+
+CHUNK_DELIVERIES = 2_000
+CHUNK_BYTES = 8 * 1024 * 1024
+MAX_AMQP_BYTES = 5 * 1024 * 1024
+
+
+class FanoutService:
+    """Handles one batch at a time: what arrives meanwhile is the next."""
+
+    def __init__(
+        self,
+        *,
+        mongo: Mongo,
+        inbox: Inbox,
+        view: WebhookView,
+        events: Events,
+        deliveries: Deliveries,
+        publisher: Publisher,
+    ) -> None:
+        self._mongo = mongo
+        self._inbox = inbox
+        self._view = view
+        self._events = events
+        self._deliveries = deliveries
+        self._publisher = publisher
+        self._running: asyncio.Task[None] | None = None
+        self._busy = asyncio.Lock()
+
+    async def start(self) -> None:
+        self._running = asyncio.create_task(self._run())
+        await self._inbox.start()
+
+    async def stop(self, deadline: float) -> None:
+        """The batch under way is finished if it can be by the deadline; else it comes again."""
+        await self._inbox.pause()
+        try:
+            async with asyncio.timeout_at(deadline - 2), self._busy:
+                await cancel(self._running)
+        except TimeoutError:
+            await cancel(self._running)
+        await self._inbox.stop()
+
+    async def _run(self) -> None:
+        while True:
+            batch = await self._inbox.next_batch()
+            async with self._busy:
+                await self._handle(batch)
+
+    async def _handle(self, batch: Sequence[Message]) -> None:
+        """A batch that fails through a bug of ours is done again one message at a time, so that one is to blame."""
+        try:
+            await self.fan_out(batch)
+        except Exception:
+            log.exception("fanout.batch_failed", messages=len(batch))
+            await self._blame(batch)
+
+    async def _blame(self, batch: Sequence[Message]) -> None:
+        for message in batch:
+            try:
+                await self.fan_out([message])
+            except Exception:
+                log.exception("fanout.message_failed")
+                await give_back(message)
+
+    async def fan_out(self, batch: Sequence[Message]) -> None:
+        """From taken to acked."""
+        events = await self._read(batch)
+        fresh = await self._unmarked(events)
+        tenants = await self._tenants(fresh)
+        matched = _match(fresh, tenants, self._mongo.seconds())
+        for deliveries in batches(matched, most=CHUNK_DELIVERIES, most_bytes=CHUNK_BYTES):
+            now = self._mongo.now()
+            known = await keep_trying(lambda: self._deliveries.insert(deliveries, now))  # noqa: B023 - awaited here
+            await self._publish([_checked(d) if d.id in known else d for d in deliveries], now)
+            metrics.DELIVERIES_CREATED.inc(len(deliveries) - len(known))
+        if fresh:
+            await keep_trying(lambda: self._events.mark(fresh))
+        await ack_up_to(batch)
+        metrics.EVENTS_FANNED_OUT.inc(len(fresh))
+        metrics.BATCH_SIZE.labels("fanout").observe(len(events))
+
+    async def _read(self, batch: Sequence[Message]) -> list[AcceptedEvent]:
+        """The events of a batch, each identity once; what is unusable is parked with the reason."""
+        events: dict[str, AcceptedEvent] = {}
+        for message in batch:
+            found, unusable = _parse(message, self._mongo.now())
+            for event in found:
+                events.setdefault(event_key(event.tenant_id, event.event_id), event)
+            for error, part in unusable:
+                await keep_trying(lambda: park(self._publisher, FANOUT, part, error))  # noqa: B023 - awaited here
+        return list(events.values())
+
+    async def _unmarked(self, events: Sequence[AcceptedEvent]) -> list[AcceptedEvent]:
+        if not events:
+            return []
+        by_key = {event_key(event.tenant_id, event.event_id): event for event in events}
+        done = await keep_trying(lambda: self._events.marked(list(by_key)))
+        metrics.EVENTS_REPEATED.inc(len(done))
+        return [event for key, event in by_key.items() if key not in done]
+
+    async def _tenants(self, events: Iterable[AcceptedEvent]) -> dict[str, Subscriptions]:
+        tenants: dict[str, Subscriptions] = {}
+        for tenant_id in {event.tenant_id for event in events}:
+            tenants[tenant_id] = await keep_trying(lambda: self._view.tenant(tenant_id))  # noqa: B023 - awaited here
+        return tenants
+
+    async def _publish(self, deliveries: Sequence[QueuedDelivery], now: datetime) -> None:
+        await asyncio.gather(*(self._publish_one(group, now) for group in batches(deliveries)))
+
+    async def _publish_one(self, group: list[QueuedDelivery], now: datetime) -> None:
+        tries = 0
+
+        async def attempt() -> None:
+            nonlocal tries
+            tries += 1
+            # A publish that failed may have arrived: what is sent a second time asks the documents first.
+            deliveries = group if tries == 1 else [_checked(delivery) for delivery in group]
+            message = DeliveryMessage(handed_at=now.timestamp(), deliveries=deliveries)
+            await self._publisher.publish("", DELIVERIES, encode(message))
+
+        await keep_trying(attempt)
+
+
+def _parse(message: Message, now: datetime) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:
+    """Events of a message, and its parts that are none; an array's good elements do not suffer from its bad ones."""
+    trace = message.headers.get("traceparent")
+    trace = trace if isinstance(trace, str) else None
+    try:
+        if len(message.body) > MAX_AMQP_BYTES:
+            raise InvalidMessage(f"{len(message.body)} bytes, more than the {MAX_AMQP_BYTES} a message may have")
+        if not is_array(message.body):
+            return [parse(message.body, now=now, fallback_id=_usable_id(message.message_id), trace=trace)], []
+        parts = split(message.body)
+    except InvalidMessage as error:
+        return [], [(error, message)]
+    return _parse_parts(message, parts, now, trace)
+
+
+def _parse_parts(
+    message: Message, parts: Sequence[bytes], now: datetime, trace: str | None
+) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:
+    events, unusable = [], []
+    for index, part in enumerate(parts):
+        identity = _usable_id(f"{message.message_id}.{index}" if message.message_id else None)
+        try:
+            events.append(parse(part, now=now, fallback_id=identity, trace=trace))
+        except InvalidMessage as error:
+            alone = Message(part, message.headers, identity, message.routing_key, False, 0, message.channel)
+            unusable.append((InvalidMessage(f"element {index}: {error}"), alone))
+    return events, unusable
+
+
+def _usable_id(message_id: str | None) -> str | None:
+    """A message id of any form becomes an event id of ours when it could not be one itself."""
+    if not message_id:
+        return None
+    if len(message_id) <= 255 and all("\x21" <= c <= "\x7e" for c in message_id):
+        return message_id
+    return delivery_id("message", message_id, "").replace("delivery_", "event_")
+
+
+def _match(
+    events: Iterable[AcceptedEvent], tenants: dict[str, Subscriptions], created_at: float
+) -> Iterator[QueuedDelivery]:
+    for event in events:
+        for webhook in tenants[event.tenant_id].match(event.type, event.data):
+            identity = delivery_id(event.tenant_id, event.event_id, webhook.id)
+            yield QueuedDelivery(
+                id=identity,
+                tenant_id=event.tenant_id,
+                webhook_id=webhook.id,
+                event_id=event.event_id,
+                event=event.type,
+                created_at=created_at,
+                body=msgspec.Raw(event.payload(identity)),
+                trace=event.trace,
+            )
+
+
+def _checked(delivery: QueuedDelivery) -> QueuedDelivery:
+    return msgspec.structs.replace(delivery, check=True)

@@ -1,0 +1,32 @@
+"""Wires ingest."""
+
+from datetime import timedelta
+
+from services.ingest.http import application
+from services.ingest.service import Ingest
+from shared import wiring
+from shared.broker.connection import Topology
+from shared.lifecycle import Service, run
+from shared.settings import IngestSettings, load
+from shared.store.idempotency import IdempotencyKeys
+
+NAME = "ingest"
+
+
+def build() -> Service:
+    settings = load(IngestSettings)
+    mongo, publisher = wiring.mongo(), wiring.publisher(NAME)
+    idempotency = IdempotencyKeys(mongo, lifetime=timedelta(hours=settings.idempotency_hours))
+    ingest = Ingest(mongo=mongo, publisher=publisher, idempotency=idempotency)
+    return Service(
+        name=NAME,
+        host=settings.ingest_host,
+        port=settings.ingest_port,
+        parts=[mongo, Topology(url=wiring.amqp_url(), name=NAME), publisher],
+        checks={"mongodb": mongo.check, "rabbitmq": publisher.check},
+        app=application(ingest, wiring.keys(mongo)),
+    )
+
+
+if __name__ == "__main__":
+    run(NAME, build)

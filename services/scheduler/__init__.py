@@ -1,0 +1,1 @@
+"""Hands over what is due and finds what was lost."""

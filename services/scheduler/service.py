@@ -1,0 +1,167 @@
+"""Two questions, asked again and again: what is due? and what did the broker lose?
+
+Nothing here is kept in memory, so any number of schedulers may ask; a claim is one write, and one of them wins it.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import structlog
+
+from shared import metrics
+from shared.broker.publisher import Publisher
+from shared.broker.topology import AGAIN, DELIVERIES
+from shared.contracts.delivery import Dead, Step, Wait, WaitingFor
+from shared.contracts.message import DeliveryMessage, Marker, QueuedDelivery, batches, encode
+from shared.ids import event_key
+from shared.lifecycle import cancel
+from shared.retry import keep_trying
+from shared.store.deliveries import Deliveries
+from shared.store.events import Events
+from shared.store.markers import Markers
+from shared.store.mongo import Document, Mongo
+
+log = structlog.get_logger()
+
+_QUEUES: tuple[tuple[str, dict[str, Any]], ...] = ((DELIVERIES, {"$eq": 1}), (AGAIN, {"$gt": 1}))
+"""Turn 1 was handed over through the first queue, every later one through the second."""
+
+
+_SHORTEST_PAUSE = timedelta(milliseconds=10)
+_EVENT_LOOK = timedelta(seconds=30)
+_EVENT_MISSING_AFTER = timedelta(days=3)
+
+
+class Scheduler:
+    """`poll`: longest time between two looks at what is due. `lease`: how long a worker may hold a delivery."""
+
+    def __init__(
+        self,
+        *,
+        mongo: Mongo,
+        deliveries: Deliveries,
+        events: Events,
+        markers: Markers,
+        publisher: Publisher,
+        poll: timedelta,
+        marker_every: timedelta,
+        lease: timedelta,
+        batch: int,
+        depth_limit: int,
+    ) -> None:
+        self._mongo = mongo
+        self._deliveries = deliveries
+        self._events = events
+        self._markers = markers
+        self._publisher = publisher
+        self._poll = poll
+        self._marker_every = marker_every
+        self._lease = lease
+        self._batch = batch
+        self._depth_limit = depth_limit
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._release_for_ever()), asyncio.create_task(self._search_for_ever())]
+
+    async def stop(self, deadline: float) -> None:
+        """What was claimed and not published is found as lost by the next scheduler."""
+        await cancel(*self._tasks)
+
+    async def _release_for_ever(self) -> None:
+        await self._mongo.ready()
+        while True:
+            pause = await keep_trying(self.release_due)
+            await asyncio.sleep(pause.total_seconds())
+
+    async def _search_for_ever(self) -> None:
+        await self._mongo.ready()
+        while True:
+            await keep_trying(self.send_markers)
+            for queue, turns in _QUEUES:
+                await keep_trying(lambda: self.release_lost(queue, turns))  # noqa: B023 - awaited in this turn
+            await asyncio.sleep(min(self._marker_every.total_seconds() / 4, 15))
+
+    async def release_due(self) -> timedelta:
+        """Hand over what is due; answers how long nothing more will be."""
+        if await self._publisher_is_full():
+            return self._poll
+        now = self._mongo.now()
+        waiting = await self._deliveries.due(self._batch)
+        due = [delivery_id for delivery_id, due_at in waiting if due_at <= now]
+        if due:
+            await self._hand_over(await self._deliveries.claim_due(due, secrets.token_hex(8), now), "due")
+        if len(due) == self._batch:
+            return timedelta(0)
+        ahead = [due_at - now for _, due_at in waiting if due_at > now]
+        return max(_SHORTEST_PAUSE, min([self._poll, *ahead]))
+
+    async def send_markers(self) -> None:
+        for queue, _ in _QUEUES:
+            if await self._markers.turn_to_send(queue, self._marker_every):
+                marker = Marker(marker=secrets.token_hex(8), sent_at=self._mongo.seconds())
+                await self._publisher.publish("", queue, encode(marker))
+
+    async def release_lost(self, queue: str, turns: Document) -> None:
+        """What was handed over a lease before the last marker that arrived, and is still pending, was lost."""
+        arrived = await self._markers.last_arrived(queue)
+        if arrived is None:
+            return
+        before = arrived - self._lease
+        while lost := await self._deliveries.lost(turns, before, self._batch):
+            log.warning("delivery.lost_found", queue=queue, found=len(lost))
+            now = self._mongo.now()
+            claimed = await self._deliveries.claim_lost(lost, before, secrets.token_hex(8), now)
+            await self._hand_over(claimed, "lost")
+
+    async def _publisher_is_full(self) -> bool:
+        return await self._publisher.depth(AGAIN) > self._depth_limit
+
+    async def _hand_over(self, claimed: Sequence[Document], why: str) -> None:
+        """Publish what was claimed. Dying before that costs a lease: then it is lost, and found."""
+        if not claimed:
+            return
+        events = await self._events.get({event_key(doc["tenant_id"], doc["event_id"]) for doc in claimed})
+        queued, orphans = [], []
+        for document in claimed:
+            event = events.get(event_key(document["tenant_id"], document["event_id"]))
+            if event is None:
+                orphans.append(self._without_event(document))
+                continue
+            queued.append(_queued(document, event.payload(document["_id"]), event.trace))
+        handed_at = self._mongo.now()
+        await asyncio.gather(*(self._publish(group, handed_at) for group in batches(queued)))
+        if orphans:
+            await self._deliveries.record(orphans)
+        metrics.RELEASED.labels(why).inc(len(queued))
+
+    def _without_event(self, document: Document) -> Step:
+        """Its fan-out has not finished: the event comes, and its mark with it. After days it will not come any more."""
+        now = self._mongo.now()
+        missing = now - document["created_at"] > _EVENT_MISSING_AFTER
+        decision = Dead("event_missing") if missing else Wait(now + _EVENT_LOOK, WaitingFor.FAULT)
+        return Step(document["_id"], document["turn"], decision)
+
+    async def _publish(self, group: list[QueuedDelivery], handed_at: datetime) -> None:
+        message = DeliveryMessage(handed_at=handed_at.timestamp(), deliveries=group)
+        await keep_trying(lambda: self._publisher.publish("", AGAIN, encode(message)))
+
+
+def _queued(document: Document, body: bytes, trace: str | None) -> QueuedDelivery:
+    return QueuedDelivery(
+        id=document["_id"],
+        tenant_id=document["tenant_id"],
+        webhook_id=document["webhook_id"],
+        event_id=document["event_id"],
+        event=document["event"],
+        created_at=document["created_at"].timestamp(),
+        body=msgspec.Raw(body),
+        turn=document["turn"],
+        round=document["round"],
+        attempt=document["attempt_count"] + 1,
+        trace=trace,
+    )

@@ -1,0 +1,3 @@
+"""Contracts and infrastructure that every service uses; knows no service."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,91 @@
+"""Opens connections and channels, and declares the topology on them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
+from aiormq.abc import AbstractChannel as RawChannel
+from yarl import URL
+
+from shared.broker.topology import EXCHANGES, QUEUES, Queue
+from shared.errors import DependencyUnavailable, StartupError
+
+log = structlog.get_logger()
+
+CONNECT_TIMEOUT_SECONDS = 10
+HEARTBEAT_SECONDS = 15
+
+BROKER_ERRORS = (AMQPError, ConnectionError, OSError, asyncio.TimeoutError, RuntimeError)
+"""What aio-pika raises when the broker is away, slow or going; RuntimeError is a closed transport."""
+
+
+@asynccontextmanager
+async def unavailable_if_gone() -> AsyncIterator[None]:
+    """Turns aio-pika's ways of saying that the broker is away into DependencyUnavailable."""
+    try:
+        yield
+    except BROKER_ERRORS as error:
+        raise DependencyUnavailable(f"RabbitMQ: {type(error).__name__}: {error}") from error
+
+
+async def connect(url: str, name: str) -> AbstractConnection:
+    """One connection, named as the broker's management shows it. Raises DependencyUnavailable."""
+    address = URL(url)
+    if "heartbeat" not in address.query:
+        address = address.update_query(heartbeat=HEARTBEAT_SECONDS)
+    async with unavailable_if_gone():
+        return await aio_pika.connect(
+            address, timeout=CONNECT_TIMEOUT_SECONDS, client_properties={"connection_name": name}
+        )
+
+
+async def raw_channel(channel: AbstractChannel) -> RawChannel:
+    """The channel below aio-pika's objects: half the cost per message, and nothing of its comfort is needed here."""
+    return await channel.get_underlay_channel()
+
+
+class Topology:
+    """The part that declares everything at start, so that a queue with other arguments stops the process there."""
+
+    def __init__(self, *, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+
+    async def start(self) -> None:
+        """Raises StartupError. A broker that is away is no error: consumers and publishers declare again."""
+        try:
+            connection = await connect(self._url, f"{self._name} topology")
+            async with unavailable_if_gone(), connection:
+                await declare(connection)
+        except DependencyUnavailable as error:
+            log.warning("broker.away_at_start", error=str(error))
+
+    async def stop(self, deadline: float) -> None:
+        """Nothing stays open."""
+
+
+async def declare(connection: AbstractConnection) -> None:
+    """Make sure that everything of the topology exists. Raises StartupError for a queue with other arguments."""
+    async with connection.channel() as channel:
+        for exchange in EXCHANGES:
+            await channel.declare_exchange(exchange.name, exchange.type, durable=True)
+    for queue in QUEUES:
+        # A refused declaration closes its channel, so each queue has one of its own.
+        async with connection.channel() as channel:
+            await _declare_queue(channel, queue)
+
+
+async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
+    try:
+        declared = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
+    except ChannelPreconditionFailed as error:
+        raise StartupError(
+            f"queue {queue.name!r} exists with other arguments ({error}); "
+            f"empty and delete it, or name another virtual host in DISPATCHER_AMQP_URL"
+        ) from None
+    for binding in queue.bindings:
+        await declared.bind(binding.exchange, binding.routing_key)

@@ -1,0 +1,25 @@
+"""Parks a message the pipeline cannot use: whole, with the reason, for operators to list, fix and send again."""
+
+import structlog
+
+from shared import metrics
+from shared.broker.consumer import Message
+from shared.broker.publisher import Publisher
+from shared.broker.topology import DEAD_LETTERS, PARKED
+from shared.errors import InvalidMessage
+
+log = structlog.get_logger()
+
+
+async def park(publisher: Publisher, queue: str, message: Message, error: InvalidMessage) -> None:
+    """Returns when the parked copy is safe. Raises DependencyUnavailable."""
+    headers = {
+        **message.headers,
+        "x-parked-reason": str(error)[:1000],
+        "x-parked-from": queue,
+        "x-parked-routing-key": message.routing_key,
+        **({"x-parked-message-id": message.message_id} if message.message_id else {}),
+    }
+    await publisher.publish(DEAD_LETTERS, PARKED, message.body, headers=headers)
+    metrics.MESSAGES_PARKED.labels(queue).inc()
+    log.warning("message.parked", queue=queue, reason=str(error), bytes=len(message.body))

@@ -1,0 +1,91 @@
+"""Publishes and says so only when a majority of the broker's disks has it."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from aio_pika.abc import AbstractConnection
+from aiormq.abc import AbstractChannel as RawChannel
+from pamqp.commands import Basic
+
+from shared import metrics
+from shared.broker.connection import connect, declare, raw_channel, unavailable_if_gone
+from shared.errors import DependencyUnavailable
+
+log = structlog.get_logger()
+_PERSISTENT = 2
+
+
+class Publisher:
+    """One connection for publishing only, made when first needed and again whenever it was lost."""
+
+    def __init__(self, *, url: str, name: str, timeout_seconds: float) -> None:
+        self._url = url
+        self._name = name
+        self._timeout = timeout_seconds
+        self._connection: AbstractConnection | None = None
+        self._channel: RawChannel | None = None
+        self._connecting = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Nothing to wait for: the first publish connects."""
+
+    async def publish(
+        self, exchange: str, routing_key: str, body: bytes, *, headers: Mapping[str, Any] | None = None
+    ) -> None:
+        """Persistent, mandatory, confirmed. Raises DependencyUnavailable; then it may have arrived all the same."""
+        channel = await self._ready()
+        properties = Basic.Properties(
+            delivery_mode=_PERSISTENT, content_type="application/json", headers=dict(headers) if headers else None
+        )
+        async with unavailable_if_gone():
+            confirmation = await channel.basic_publish(
+                body,
+                exchange=exchange,
+                routing_key=routing_key,
+                properties=properties,
+                mandatory=True,
+                timeout=self._timeout,
+            )
+        if not isinstance(confirmation, Basic.Ack):
+            raise DependencyUnavailable(f"RabbitMQ did not take a message for {routing_key!r}: {confirmation!r:.100}")
+
+    async def depth(self, queue: str) -> int:
+        """Messages ready in a queue. Raises DependencyUnavailable."""
+        channel = await self._ready()
+        async with unavailable_if_gone():
+            answer = await channel.queue_declare(queue, passive=True, timeout=self._timeout)
+        return answer.message_count or 0
+
+    async def check(self) -> None:
+        await self._ready()
+
+    async def _ready(self) -> RawChannel:
+        if self._channel and not self._channel.is_closed:
+            return self._channel
+        async with self._connecting:
+            if self._channel and not self._channel.is_closed:
+                return self._channel
+            await self._close()
+            self._connection = await connect(self._url, f"{self._name} publisher")
+            async with unavailable_if_gone():
+                await declare(self._connection)
+                channel = self._connection.channel(on_return_raises=True)
+                await channel.initialize()
+                self._keep = channel
+                self._channel = await raw_channel(channel)
+            metrics.RECONNECTS.labels("rabbitmq").inc()
+            return self._channel
+
+    async def stop(self, deadline: float) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection:
+            try:
+                async with asyncio.timeout(2):
+                    await connection.close()
+            except Exception as error:  # a dead connection has nothing left to lose
+                log.debug("broker.close_failed", error=repr(error))

@@ -1,0 +1,88 @@
+"""The delivery message: 1 to 50 deliveries, each with the exact bytes that will be posted.
+
+msgspec and not pydantic, because the body travels as it stands inside the JSON and is cut out again by the worker
+without being parsed.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from shared.errors import InvalidMessage
+
+VERSION = 1
+MAX_DELIVERIES = 50
+MAX_BYTES = 512 * 1024
+
+
+class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
+    """One delivery as the broker carries it. `created_at` is in seconds since the epoch, by the database's clock."""
+
+    id: str
+    tenant_id: str
+    webhook_id: str
+    event_id: str
+    event: str
+    created_at: float
+    body: msgspec.Raw
+    turn: int = 1
+    round: int = 1
+    attempt: int = 1
+    check: bool = False
+    trace: str | None = None
+
+
+class DeliveryMessage(msgspec.Struct, kw_only=True):
+    """`handed_at`: when it was given to the broker, in seconds since the epoch, by the database's clock."""
+
+    v: int = VERSION
+    handed_at: float
+    deliveries: list[QueuedDelivery]
+
+
+class Marker(msgspec.Struct, kw_only=True):
+    """Travels through a delivery queue; its arrival proves that everything queued before it has arrived too."""
+
+    v: int = VERSION
+    marker: str
+    sent_at: float
+
+
+_ENCODER = msgspec.json.Encoder()
+_DELIVERIES = msgspec.json.Decoder(DeliveryMessage)
+_MARKER = msgspec.json.Decoder(Marker)
+
+
+def encode(message: DeliveryMessage | Marker) -> bytes:
+    return _ENCODER.encode(message)
+
+
+def decode(raw: bytes) -> DeliveryMessage | Marker:
+    """Raises InvalidMessage for anything this version cannot read."""
+    try:
+        message = _MARKER.decode(raw) if raw.startswith(b'{"v":1,"marker"') else _DELIVERIES.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise InvalidMessage(f"not a delivery message: {error}") from None
+    if message.v != VERSION:
+        raise InvalidMessage(f"version {message.v}, this process reads {VERSION}", field="v")
+    return message
+
+
+def batches(
+    deliveries: Iterable[QueuedDelivery], *, most: int = MAX_DELIVERIES, most_bytes: int = MAX_BYTES
+) -> Iterator[list[QueuedDelivery]]:
+    """Cut a run of deliveries into groups of at most `most` whose bodies have at most `most_bytes` together.
+
+    A single body above the limit travels alone.
+    """
+    group: list[QueuedDelivery] = []
+    size = 0
+    for delivery in deliveries:
+        weight = len(memoryview(delivery.body)) + 500
+        if group and (len(group) >= most or size + weight > most_bytes):
+            yield group
+            group, size = [], 0
+        group.append(delivery)
+        size += weight
+    if group:
+        yield group

@@ -1,0 +1,90 @@
+"""Decides which addresses an endpoint may have: the whole public internet and nothing else. Pure.
+
+An address that carries another (IPv4-mapped, 6to4, NAT64, Teredo) is judged as the one it carries as well.
+"""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# Beside what `is_global` knows: ranges that lead back inside on real networks.
+_NEVER = tuple(
+    ip_network(cidr)
+    for cidr in (
+        "0.0.0.0/8",
+        "100.64.0.0/10",
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "198.18.0.0/15",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "::/96",
+        "64:ff9b:1::/48",
+        "2001::/23",
+        "2001:db8::/32",
+        "5f00::/16",
+        "3fff::/20",
+        "fc00::/7",
+        "fec0::/10",
+        "ff00::/8",
+    )
+)
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+class Egress:
+    """The rule, with the deployment's exceptions."""
+
+    def __init__(self, allow: str = "", *, allow_http: bool = False) -> None:
+        """`allow` is `cidr[:port]` separated by commas, an IPv6 range with a port in brackets. Raises ValueError."""
+        self._exceptions = [_exception(part.strip()) for part in allow.split(",") if part.strip()]
+        self.allow_http = allow_http
+
+    def allows(self, address: str, port: int) -> bool:
+        """`address` is an IP address as the resolver gave it, a zone index included."""
+        try:
+            ip = ip_address(address.split("%")[0])
+        except ValueError:
+            return False
+        return self._excepted(ip, port) or all(_public(judged) for judged in _carried(ip))
+
+    def _excepted(self, ip: Address, port: int) -> bool:
+        candidates = [ip, ip.ipv4_mapped] if isinstance(ip, IPv6Address) and ip.ipv4_mapped else [ip]
+        return any(
+            candidate in network and allowed in (None, port)
+            for candidate in candidates
+            for network, allowed in self._exceptions
+        )
+
+
+def _exception(text: str) -> tuple[Network, int | None]:
+    host, port = text, None
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = int(rest[1:]) if rest else None
+    elif text.count(":") == 1:
+        host, _, rest = text.partition(":")
+        port = int(rest)
+    return ip_network(host, strict=False), port
+
+
+def _carried(ip: Address) -> Iterator[Address]:
+    yield ip
+    if not isinstance(ip, IPv6Address):
+        return
+    if ip.ipv4_mapped:
+        yield ip.ipv4_mapped
+    if ip.sixtofour:
+        yield ip.sixtofour
+    if ip.teredo:
+        yield from ip.teredo
+    if ip in _NAT64:
+        yield IPv4Address(int(ip) & 0xFFFFFFFF)
+
+
+def _public(ip: Address) -> bool:
+    if isinstance(ip, IPv6Address) and (ip.ipv4_mapped or ip in _NAT64):
+        return True  # judged by the address it carries
+    return ip.is_global and not any(ip in network for network in _NEVER if network.version == ip.version)

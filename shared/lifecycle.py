@@ -1,0 +1,155 @@
+"""Runs a service: starts its parts in order, serves its HTTP, waits for a signal, stops within a deadline."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+import uvloop
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from shared import logs
+from shared.errors import DispatcherError, StartupError
+from shared.settings import DrainSettings, LogSettings, load
+
+log = structlog.get_logger()
+
+
+class Part(Protocol):
+    """Something with a life. `start` and `stop` are each called once; `stop` comes by `deadline` (loop time)."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self, deadline: float) -> None: ...
+
+
+Check = Callable[[], Awaitable[None]]
+
+
+@dataclass(kw_only=True)
+class Service:
+    """Parts are started in this order and stopped in the reverse; a check raises when its dependency is away."""
+
+    name: str
+    host: str
+    port: int
+    parts: Sequence[Part]
+    checks: dict[str, Check]
+    app: web.Application = field(default_factory=web.Application)
+
+
+def _health(service: Service) -> list[web.RouteDef]:
+    async def healthz(_: web.Request) -> web.Response:
+        return web.json_response({"status": "alive", "service": service.name})
+
+    async def readyz(_: web.Request) -> web.Response:
+        failed = await _failed(service.checks)
+        body = {"status": "not ready" if failed else "ready", "service": service.name, "failed": failed}
+        return web.json_response(body, status=503 if failed else 200)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)]
+
+
+async def _failed(checks: dict[str, Check]) -> dict[str, str]:
+    async def one(check: Check) -> str | None:
+        try:
+            async with asyncio.timeout(2):
+                await check()
+        except TimeoutError:
+            return "no answer within 2 s"
+        except Exception as error:  # whatever it is, /readyz reports it
+            return str(error) or type(error).__name__
+        return None
+
+    answers = await asyncio.gather(*map(one, checks.values()))
+    return {name: answer for name, answer in zip(checks, answers, strict=True) if answer}
+
+
+class HttpServer:
+    """The part that listens. It starts last, so that a port that answers means a service that started."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        service = self._service
+        service.app.add_routes(_health(service))
+        self._runner = web.AppRunner(service.app, access_log=None)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, service.host, service.port, shutdown_timeout=2).start()
+        except OSError as error:
+            what = f"cannot listen on {service.host}:{service.port} ({error.strerror})"
+            raise StartupError(f"{what}; set DISPATCHER_{service.name.upper()}_PORT") from None
+        log.info("service.listening", address="http://{}:{}".format(*self._runner.addresses[0][:2]))
+
+    async def stop(self, deadline: float) -> None:
+        if self._runner:
+            await self._runner.cleanup()
+
+
+async def serve(services: Sequence[Service], stop_seconds: float, stopped: asyncio.Event) -> None:
+    """Run services until `stopped` is set. What was started is stopped, also when a start fails."""
+    started: list[tuple[str, Part]] = []
+    try:
+        for service in services:
+            for part in (*service.parts, HttpServer(service)):
+                started.append((service.name, part))
+                await part.start()
+            log.info("service.started", started=service.name)
+        await stopped.wait()
+    finally:
+        await _stop(started, stop_seconds)
+
+
+async def _stop(started: list[tuple[str, Part]], stop_seconds: float) -> None:
+    deadline = asyncio.get_running_loop().time() + stop_seconds
+    for name, part in reversed(started):
+        try:
+            async with asyncio.timeout_at(deadline + 2):
+                await part.stop(deadline)
+        except Exception as error:  # one part's trouble must not keep the others from stopping
+            log.warning("service.stop_failed", stopping=name, part=type(part).__name__, error=repr(error))
+    log.info("service.stopped")
+
+
+def run(name: str, *builders: Callable[[], Service]) -> None:
+    """Main of a service process: exit code 0 after a signal, 2 when it cannot start (one line says why)."""
+    try:
+        logs.configure(load(LogSettings).log_level, name)
+        stop_seconds = load(DrainSettings).stop_seconds
+        uvloop.run(_main(builders, stop_seconds))
+    except DispatcherError as error:
+        sys.exit(_complain(name, error))
+
+
+def _complain(name: str, error: DispatcherError) -> int:
+    print(f"{name}: {error}", file=sys.stderr)
+    return 2
+
+
+async def _main(builders: Sequence[Callable[[], Service]], stop_seconds: float) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await serve([build() for build in builders], stop_seconds, stopped)
+
+
+async def cancel(*tasks: "asyncio.Task[Any] | None") -> None:
+    """Cancel background tasks and wait until they are gone."""
+    alive = [task for task in tasks if task and not task.done()]
+    for task in alive:
+        task.cancel()
+    for task in alive:
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task

@@ -1,0 +1,124 @@
+"""Settings from the environment, prefix `DISPATCHER_`: one class per concern, checked at start.
+
+`deploy/.env.example` lists them all with their defaults; a test compares the two.
+"""
+
+from typing import TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import StartupError
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="DISPATCHER_", frozen=True)
+
+
+class BrokerSettings(_Settings):
+    amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    publish_timeout_seconds: float = Field(10, gt=0, description="for the broker's confirm")
+    queue_depth_limit: int = Field(5_000, gt=0, description="delivery messages queued above which we wait")
+
+
+class StoreSettings(_Settings):
+    mongodb_url: SecretStr = SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0")
+    mongodb_database: str = Field("dispatcher", min_length=1)
+    store_timeout_seconds: float = Field(10, gt=0, description="for a write to reach a majority, or a read to answer")
+    retention_days: float = Field(7, gt=0, description="ended deliveries are kept so long; events three days longer")
+
+
+class SecretSettings(_Settings):
+    secret_keys: SecretStr = Field(
+        SecretStr(""), description="id:base64 of 32 bytes, comma separated; the first encrypts, all decrypt"
+    )
+
+
+class EgressSettings(_Settings):
+    egress_allow: str = Field("", description="cidr[:port], comma separated: addresses allowed beside public ones")
+    allow_http: bool = Field(False, description="permit plain http endpoints")
+
+
+class LogSettings(_Settings):
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+
+
+class DrainSettings(_Settings):
+    stop_seconds: float = Field(10, gt=0, description="a stopping service finishes what it holds within this")
+
+
+class FanoutSettings(_Settings):
+    fanout_host: str = "127.0.0.1"
+    fanout_port: int = Field(8082, ge=0, le=65535)
+    fanout_batch_events: int = Field(500, gt=0, le=2_000, description="most event messages taken as one batch")
+
+
+class DeliverySettings(_Settings):
+    delivery_host: str = "127.0.0.1"
+    delivery_port: int = Field(8083, ge=0, le=65535)
+    attempt_timeout_seconds: float = Field(30, gt=0, description="for a whole attempt, reading the answer included")
+    detach_seconds: float = Field(1, gt=0, description="a request slower than this no longer holds its message")
+    lease_margin_seconds: float = Field(15, gt=0, description="time limit + this = lease of work in somebody's hands")
+    in_flight: int = Field(200, gt=0, description="requests under way at once in one worker")
+    in_flight_per_endpoint: int = Field(32, gt=0)
+    prefetch_messages: int = Field(24, gt=0, description="delivery messages held; each has at most 512 KiB")
+
+    @property
+    def lease_seconds(self) -> float:
+        return self.attempt_timeout_seconds + self.lease_margin_seconds
+
+
+class RetrySettings(_Settings):
+    retry_base_seconds: float = Field(5, gt=0)
+    retry_factor: float = Field(3, ge=1)
+    retry_cap_seconds: float = Field(8 * 3600, gt=0)
+    retry_max_attempts: int = Field(12, ge=1, le=30)
+    expire_hours: float = Field(72, gt=0, description="older deliveries are not tried again")
+
+
+class SchedulerSettings(_Settings):
+    scheduler_host: str = "127.0.0.1"
+    scheduler_port: int = Field(8084, ge=0, le=65535)
+    scheduler_poll_seconds: float = Field(0.5, gt=0, description="longest time between two looks at what is due")
+    scheduler_batch: int = Field(500, gt=0, le=2_000)
+    marker_seconds: float = Field(60, gt=0, description="how often a marker is sent through each delivery queue")
+
+
+class ApiSettings(_Settings):
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8080, ge=0, le=65535)
+    admin_key: SecretStr = Field(SecretStr(""), description="the operator's key; empty: there is none")
+    webhooks_per_tenant: int = Field(1_000, gt=0)
+
+
+class IngestSettings(_Settings):
+    ingest_host: str = "127.0.0.1"
+    ingest_port: int = Field(8081, ge=0, le=65535)
+    idempotency_hours: float = Field(24, gt=0, description="how long an Idempotency-Key is remembered")
+
+
+ALL_SETTINGS: tuple[type[_Settings], ...] = (
+    BrokerSettings,
+    StoreSettings,
+    SecretSettings,
+    EgressSettings,
+    LogSettings,
+    DrainSettings,
+    IngestSettings,
+    FanoutSettings,
+    DeliverySettings,
+    RetrySettings,
+    SchedulerSettings,
+    ApiSettings,
+)
+
+S = TypeVar("S", bound=_Settings)
+
+
+def load(settings: type[S]) -> S:
+    """Read one concern from the environment. Raises StartupError with one line naming the variable."""
+    try:
+        return settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise StartupError(f"DISPATCHER_{str(first['loc'][0]).upper()}: {first['msg']}") from None

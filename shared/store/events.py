@@ -1,0 +1,82 @@
+"""Events as documents. An event's document is the mark that its fan-out is done."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from bson.binary import Binary
+from pymongo.errors import BulkWriteError
+
+from shared.contracts.event import AcceptedEvent
+from shared.ids import event_key
+from shared.store.mongo import Document, Mongo, unavailable_if_gone
+
+VERSION = 1
+_DUPLICATE = 11000
+_CHUNK = 2_000
+
+
+class Events:
+    """`retention` is how long an event is kept: longer than its deliveries, which are rebuilt from it."""
+
+    def __init__(self, mongo: Mongo, *, retention: timedelta) -> None:
+        self._mongo = mongo
+        self._retention = retention
+
+    async def marked(self, keys: Sequence[str]) -> set[str]:
+        """Those of `keys` (see `event_key`) whose fan-out is done."""
+        async with unavailable_if_gone():
+            cursor = self._mongo.db.events.find({"_id": {"$in": list(keys)}}, {"_id": 1})
+            return {document["_id"] for document in await cursor.to_list(None)}
+
+    async def mark(self, events: Sequence[AcceptedEvent]) -> None:
+        """Insert their documents; one that is there already stays as it is."""
+        now = self._mongo.now()
+        documents = [
+            {
+                "_id": event_key(event.tenant_id, event.event_id),
+                "v": VERSION,
+                "tenant_id": event.tenant_id,
+                "event_id": event.event_id,
+                "event": event.type,
+                "timestamp": event.timestamp,
+                "data": Binary(event.data),
+                "trace": event.trace,
+                "created_at": now,
+                "expires_at": now + self._retention,
+            }
+            for event in events
+        ]
+        for start in range(0, len(documents), _CHUNK):
+            await insert_new(self._mongo, "events", documents[start : start + _CHUNK])
+
+    async def get(self, keys: Iterable[str]) -> dict[str, AcceptedEvent]:
+        """By key; what was erased or expired is absent."""
+        async with unavailable_if_gone():
+            cursor = self._mongo.db.events.find({"_id": {"$in": list(keys)}})
+            return {document["_id"]: _event(document) for document in await cursor.to_list(None)}
+
+
+def _event(document: Document) -> AcceptedEvent:
+    return AcceptedEvent(
+        tenant_id=document["tenant_id"],
+        event_id=document["event_id"],
+        type=document["event"],
+        timestamp=document["timestamp"],
+        data=bytes(document["data"]),
+        trace=document["trace"],
+    )
+
+
+async def insert_new(mongo: Mongo, collection: str, documents: Sequence[Document]) -> set[str]:
+    """Insert, each judged by itself; answers the ids of those that were there before."""
+    if not documents:
+        return set()
+    async with unavailable_if_gone():
+        try:
+            await mongo.db[collection].insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            failures = error.details["writeErrors"] if error.details else []
+            if error.details.get("writeConcernErrors") or any(f["code"] != _DUPLICATE for f in failures):
+                raise
+            return {failure["keyValue"]["_id"] for failure in failures}
+    return set()

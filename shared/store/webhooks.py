@@ -1,0 +1,128 @@
+"""Webhooks as documents. The view in memory that services match and deliver by is in `view.py`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pymongo import ReturnDocument
+
+from shared.contracts.webhook import Webhook
+from shared.errors import DeliveryFault
+from shared.store.mongo import Document, Mongo, unavailable_if_gone
+from shared.store.secrets import SecretBox
+
+VERSION = 1
+
+
+class Webhooks:
+    """Create, read, change and delete; each change adds 1 to `version`."""
+
+    def __init__(self, mongo: Mongo, box: SecretBox) -> None:
+        self._mongo = mongo
+        self._box = box
+
+    async def insert(self, webhook: Webhook) -> None:
+        async with unavailable_if_gone():
+            await self._mongo.db.webhooks.insert_one(self._document(webhook))
+
+    async def get(self, webhook_id: str, tenant_id: str | None = None) -> Webhook | None:
+        """From the primary. With a tenant, only that tenant's."""
+        async with unavailable_if_gone():
+            document = await self._mongo.db.webhooks.find_one(_key(webhook_id, tenant_id))
+        return self._webhook(document) if document else None
+
+    async def of_tenant(self, tenant_id: str, *, limit: int = 0) -> list[Webhook]:
+        """All of a tenant, oldest first."""
+        async with unavailable_if_gone():
+            cursor = self._mongo.db.webhooks.find({"tenant_id": tenant_id}).sort("created_at", 1)
+            documents = await cursor.to_list(limit or None)
+        return [self._webhook(document) for document in documents]
+
+    async def page(self, tenant_id: str | None, *, after: str | None, limit: int) -> list[Webhook]:
+        """In order of id, from behind `after`."""
+        query: Document = {"tenant_id": tenant_id} if tenant_id else {}
+        if after:
+            query["_id"] = {"$gt": after}
+        async with unavailable_if_gone():
+            documents = await self._mongo.db.webhooks.find(query).sort("_id", 1).limit(limit).to_list(None)
+        return [self._webhook(document) for document in documents]
+
+    async def count(self, tenant_id: str) -> int:
+        async with unavailable_if_gone():
+            return await self._mongo.db.webhooks.count_documents({"tenant_id": tenant_id})
+
+    async def change(
+        self, webhook_id: str, tenant_id: str | None, changes: Mapping[str, Any], now: datetime
+    ) -> Webhook | None:
+        """Set these fields; None when there is no such webhook."""
+        async with unavailable_if_gone():
+            document = await self._mongo.db.webhooks.find_one_and_update(
+                _key(webhook_id, tenant_id),
+                {"$set": {**changes, "updated_at": now}, "$inc": {"version": 1}},
+                return_document=ReturnDocument.AFTER,
+            )
+        return self._webhook(document) if document else None
+
+    async def deactivate(self, webhook_id: str, reason: str, now: datetime) -> None:
+        """Set inactive by ourselves; one that is inactive already keeps its reason."""
+        async with unavailable_if_gone():
+            await self._mongo.db.webhooks.update_one(
+                {"_id": webhook_id, "is_active": True},
+                {
+                    "$set": {"is_active": False, "disabled_reason": reason, "updated_at": now},
+                    "$inc": {"version": 1},
+                },
+            )
+
+    async def delete(self, webhook_id: str, tenant_id: str | None) -> bool:
+        async with unavailable_if_gone():
+            result = await self._mongo.db.webhooks.delete_one(_key(webhook_id, tenant_id))
+        return result.deleted_count == 1
+
+    def _document(self, webhook: Webhook) -> Document:
+        return {
+            "_id": webhook.id,
+            "v": VERSION,
+            "tenant_id": webhook.tenant_id,
+            "url": webhook.url,
+            "event_types": list(webhook.event_types),
+            "secrets": [self._box.close(secret, webhook.id) for secret in webhook.secrets],
+            "is_active": webhook.is_active,
+            "paused": webhook.paused,
+            "disabled_reason": webhook.disabled_reason,
+            "description": webhook.description,
+            "filter": webhook.filter,
+            "max_attempts": webhook.max_attempts,
+            "version": webhook.version,
+            "created_at": webhook.created_at,
+            "updated_at": webhook.updated_at,
+        }
+
+    def _webhook(self, document: Document) -> Webhook:
+        return Webhook(
+            id=document["_id"],
+            tenant_id=document["tenant_id"],
+            url=document["url"],
+            event_types=tuple(document["event_types"]),
+            secrets=self._open(document),
+            is_active=document["is_active"],
+            paused=document["paused"],
+            disabled_reason=document["disabled_reason"],
+            description=document["description"],
+            filter=document["filter"],
+            max_attempts=document["max_attempts"],
+            version=document["version"],
+            created_at=document["created_at"],
+            updated_at=document["updated_at"],
+        )
+
+    def _open(self, document: Document) -> tuple[str, ...]:
+        """No secrets when they do not open: the deliveries of this webhook fault, nobody else's."""
+        try:
+            return tuple(self._box.open(stored, document["_id"]) for stored in document["secrets"])
+        except DeliveryFault:
+            return ()
+
+
+def _key(webhook_id: str, tenant_id: str | None) -> Document:
+    return {"_id": webhook_id, "tenant_id": tenant_id} if tenant_id else {"_id": webhook_id}

@@ -1,0 +1,15 @@
+"""Time as the platform writes it: `2025-01-15T10:30:00.000Z`. Pure."""
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def iso(moment: datetime) -> str:
+    """UTC with milliseconds and a `Z`, the guide's format."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def at(seconds: float) -> datetime:
+    """The moment `seconds` after the epoch."""
+    return EPOCH + timedelta(seconds=seconds)

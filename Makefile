@@ -27,7 +27,7 @@ demo: $(SERVERS_READY) ## deliver one event of each type, verify each, leave not
 .PHONY: check
 check: $(DEV_READY) ## lint, format, types, layers, unit tests; no servers
 	@echo "ruff" && $(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet .
-	@echo "mypy" && $(PYTHON) -m mypy --no-error-summary .
+	@echo "mypy" && $(PYTHON) -m mypy --no-error-summary
 	@echo "lint-imports" && $(VENV)/bin/lint-imports
 	@$(PYTHON) -m pytest tests/unit
 

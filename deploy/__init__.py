@@ -1,0 +1,1 @@
+"""What it takes to run the services: on one machine, in containers, in a cluster."""

@@ -36,6 +36,15 @@ def _report(state: RetryCallState) -> None:
     log.warning("dependency.unavailable", error=str(error), tries=state.attempt_number)
 
 
+def _coroutine(work: Callable[[], Awaitable[Result]]) -> Callable[[], Awaitable[Result]]:
+    """tenacity awaits only what is declared with `async def`."""
+
+    async def once() -> Result:
+        return await work()
+
+    return once
+
+
 async def keep_trying(work: Callable[[], Awaitable[Result]], stopped: asyncio.Event | None = None) -> Result:
     """Repeat `work` while it raises DependencyUnavailable, until it succeeds or `stopped` is set.
 
@@ -48,7 +57,7 @@ async def keep_trying(work: Callable[[], Awaitable[Result]], stopped: asyncio.Ev
         stop=_StopWhen(stopped) if stopped else stop_never,
         before_sleep=_report,
         reraise=True,
-    )(work)
+    )(_coroutine(work))
 
 
 async def try_a_few_times(work: Callable[[], Awaitable[Result]], attempts: int = 3) -> Result:
@@ -58,4 +67,4 @@ async def try_a_few_times(work: Callable[[], Awaitable[Result]], attempts: int =
         wait=_WAIT,
         stop=stop_after_attempt(attempts),
         reraise=True,
-    )(work)
+    )(_coroutine(work))

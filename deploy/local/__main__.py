@@ -1,4 +1,4 @@
-"""Local servers by hand: `up` runs them until Ctrl-C, `fetch` downloads only, `clean` ends and removes what runs left."""
+"""Local servers by hand: `up` runs them until Ctrl-C, `fetch` only downloads, `clean` removes what runs left."""
 
 import shutil
 import signal

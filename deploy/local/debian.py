@@ -114,7 +114,7 @@ def refuse_old_rabbitmq(packages: Sequence[Package]) -> str:
 
 
 def fetch_packages(work: Path, target: Path, announce: Callable[[int], None]) -> str:
-    """Unpacks RabbitMQ, Erlang and missing libraries into target; announces bytes to come; returns RabbitMQ's version."""
+    """Unpacks RabbitMQ, Erlang and missing libraries into target; announces the bytes to come; returns a version."""
     apt = Apt(work / "apt")
     apt.update()
     packages = missing(apt.closure(WANTED))

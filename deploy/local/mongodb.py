@@ -70,8 +70,9 @@ class NativeMongoDB:
             self._process.stop(STOP_TIMEOUT_SECONDS)
 
     def _run(self) -> Process:
-        places = ["--dbpath", self._home / "data", "--logpath", self._home / "mongod.log"]
-        command = [self._binaries.mongod, "--bind_ip", LOOPBACK, "--port", str(self._port), *places, *OPTIONS]
+        places: list[str | Path] = ["--dbpath", self._home / "data", "--logpath", self._home / "mongod.log"]
+        listen = ["--bind_ip", LOOPBACK, "--port", str(self._port)]
+        command = [self._binaries.mongod, *listen, *places, *OPTIONS]
         log, env = self._home / "output.log", self._binaries.environment()
         return Process(self.name, command, folder=self._folder, env=env, cwd=self._home, log=log)
 

@@ -1,6 +1,6 @@
 """Shows what is going on: whole lines, and temporary ones that are overwritten on a terminal.
 
-A reporter is any ``Callable[[str], None]``. A text that ends with "…" is temporary: it will soon be replaced by another.
+A reporter is any ``Callable[[str], None]``. A text that ends with "…" is temporary: another will soon replace it.
 """
 
 import sys

@@ -74,7 +74,7 @@ class NativeRabbitMQ:
     def _start_epmd(self) -> None:
         if self._epmd and self._epmd.is_alive():
             return
-        command = [self._binaries.erlang / "bin/epmd", "-port", str(self._epmd_port), "-address", LOOPBACK]
+        command: list[str | Path] = [self._binaries.erlang / "bin/epmd", "-port", str(self._epmd_port), "-address", LOOPBACK]
         self._epmd = epmd = self._run("epmd", command, self._home)
         if not wait_until(lambda: accepts_connections(self._epmd_port), alive=epmd.is_alive, timeout_seconds=15):
             raise ServerFailed(f"RabbitMQ's epmd did not start. {log_tail(self._home / 'output.log')}")
@@ -121,7 +121,7 @@ class NativeRabbitMQ:
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": LOOPBACK,
             "ERL_CRASH_DUMP_SECONDS": "0",
-            # "Allow input" makes the script become the Erlang machine instead of waiting for it: its id is the server's.
+            # "Allow input" makes the script become the Erlang machine instead of its parent: one id to record and kill.
             "RABBITMQ_ALLOW_INPUT": "true",
             "RABBITMQ_SERVER_START_ARGS": "-noinput +B i",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG_ARGUMENTS,

@@ -16,7 +16,7 @@ from deploy.local.progress import Progress
 from deploy.local.rabbitmq import NativeRabbitMQ
 
 Kind = Literal["auto", "native", "docker"]
-WHAT_TO_DO = "No RabbitMQ and MongoDB: start a Docker engine, or name running ones in DISPATCHER_AMQP_URL and DISPATCHER_MONGODB_URL"
+WHAT_TO_DO = "start a Docker engine, or name running servers in DISPATCHER_AMQP_URL and DISPATCHER_MONGODB_URL"
 
 
 class Server(Protocol):
@@ -78,7 +78,7 @@ def find_supplier(kind: Kind, progress: Progress) -> Supplier:
             return docker_supplier(progress)
         except NoServers as reason:
             reasons.append(f"containers: {reason}")
-    raise NoServers(f"{WHAT_TO_DO} ({'; '.join(reasons)}).")
+    raise NoServers(f"No RabbitMQ and MongoDB here: {WHAT_TO_DO} ({'; '.join(reasons)}).")
 
 
 def native_supplier(progress: Progress) -> Supplier:
@@ -117,7 +117,7 @@ def local_servers(folder: Path, *, kind: Kind = "auto", progress: Progress) -> I
 
 @contextmanager
 def server_urls(folder: Path, environ: Mapping[str, str] = os.environ, *, progress: Progress) -> Iterator[ServerUrls]:
-    """Addresses for the services: those named by DISPATCHER_AMQP_URL and DISPATCHER_MONGODB_URL, local servers for the rest."""
+    """Addresses for the services: those that DISPATCHER_AMQP_URL and DISPATCHER_MONGODB_URL name, else local servers."""
     amqp, mongodb = environ.get("DISPATCHER_AMQP_URL"), environ.get("DISPATCHER_MONGODB_URL")
     if amqp and mongodb:
         yield ServerUrls(amqp, mongodb)

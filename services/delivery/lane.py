@@ -19,7 +19,7 @@ from shared.broker.consumer import Consumer, Message, ack, give_back
 from shared.broker.parking import park
 from shared.broker.publisher import Publisher
 from shared.contracts.delivery import Dead, Decision, Step, Wait, WaitingFor
-from shared.errors import DependencyUnavailable, InvalidMessage
+from shared.errors import DeliveryFault, DependencyUnavailable, InvalidMessage
 from shared.lifecycle import cancel
 from shared.retry import keep_trying
 
@@ -166,7 +166,8 @@ class Lane:
         except DependencyUnavailable:
             raise
         except Exception as error:  # our own trouble with this delivery must not touch its neighbours
-            log.exception("delivery.fault", delivery_id=flight.job.queued.id, error=repr(error))
+            expected = isinstance(error, DeliveryFault)
+            log.error("delivery.fault", delivery_id=flight.job.queued.id, error=str(error), exc_info=not expected)
             later = self._wait(self._patience.defer, WaitingFor.FAULT)
             return flight.step(await self._fault(flight.job) or later)
         finally:

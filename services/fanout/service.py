@@ -32,6 +32,7 @@ log = structlog.get_logger()
 
 CHUNK_DELIVERIES = 2_000
 CHUNK_BYTES = 8 * 1024 * 1024
+_BLAMED_PAUSE_SECONDS = 3
 MAX_AMQP_BYTES = 5 * 1024 * 1024
 
 
@@ -91,6 +92,7 @@ class FanoutService:
                 await self.fan_out([message])
             except Exception:
                 log.exception("fanout.message_failed")
+                await asyncio.sleep(_BLAMED_PAUSE_SECONDS)  # a few tries over a minute, then the broker parks it
                 await give_back(message)
 
     async def fan_out(self, batch: Sequence[Message]) -> None:

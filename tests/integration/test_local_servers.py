@@ -138,11 +138,11 @@ def test_a_paused_database_is_silent_and_answers_when_resumed(servers: Servers) 
 
 
 def test_nothing_listens_beyond_this_machine(servers: Servers) -> None:
+    address = _outward_address()
     for server in (servers.rabbitmq, servers.mongodb):
-        address = _outward_address()
-        with socket.socket() as probe, pytest.raises(OSError):
+        with socket.socket() as probe:
             probe.settimeout(2)
-            probe.connect((address, port_of(server)))
+            assert probe.connect_ex((address, port_of(server))) != 0
 
 
 def _outward_address() -> str:
@@ -167,11 +167,12 @@ def test_stop_is_harmless_when_repeated_paused_or_killed(supplier: Supplier, ser
 
 
 def test_data_outlive_a_run_though_the_ports_change(supplier: Supplier, tmp_path: Path) -> None:
+    if supplier.kind == "docker":
+        pytest.skip("a container's data end with it")
     for run in (1, 2):
-        with local_servers(tmp_path, kind=_kind(supplier), progress=silent) as servers:
-            with client(servers.mongodb.url) as mongo:
-                mongo["test"]["runs"].insert_one({"_id": run})
-                assert mongo["test"]["runs"].count_documents({}) == (run if supplier.kind == "native" else 1)
+        with local_servers(tmp_path, kind=_kind(supplier), progress=silent) as both, client(both.mongodb.url) as mongo:
+            mongo["test"]["runs"].insert_one({"_id": run})
+            assert mongo["test"]["runs"].count_documents({}) == run
 
 
 def test_a_run_killed_at_once_leaves_nothing_after_the_next(supplier: Supplier, tmp_path: Path) -> None:
@@ -186,8 +187,7 @@ def test_a_run_killed_at_once_leaves_nothing_after_the_next(supplier: Supplier, 
 
 def test_a_folder_has_one_owner(servers_folder: Path) -> None:
     with claimed(servers_folder / "mine"), pytest.raises(FolderInUse, match="already running"):
-        with claimed(servers_folder / "mine"):
-            pass
+        claimed(servers_folder / "mine").__enter__()
 
 
 def test_ending_leaves_no_process_not_even_epmd(tmp_path: Path) -> None:

@@ -1,0 +1,3 @@
+"""Fixtures for all tests: local servers (`tests/servers.py`) and the services as processes (`tests/cluster.py`)."""
+
+pytest_plugins = ["tests.servers"]

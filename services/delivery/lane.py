@@ -39,15 +39,18 @@ class Patience:
 
 
 class _Flight:
-    """A delivery under way."""
+    """A delivery under way. `sending`: its request may have reached the endpoint; `slow`: its message went on."""
 
-    __slots__ = ("inside", "job", "slow", "task")
+    __slots__ = ("job", "sending", "slow", "task")
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.inside = False
+        self.sending = False
         self.slow = False
         self.task: asyncio.Task[Step]
+
+    def send(self) -> None:
+        self.sending = True
 
     def step(self, decision: Decision) -> Step:
         return Step(self.job.queued.id, self.job.queued.turn, decision)
@@ -80,6 +83,7 @@ class Lane:
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._room = asyncio.Event()
         self._room.set()
+        self._open_deliveries = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._flights: set[asyncio.Task[Step]] = set()
         self._opener: asyncio.Task[None] | None = None
@@ -135,9 +139,16 @@ class Lane:
                 await self._together([job])
 
     async def _together(self, jobs: Sequence[Job]) -> None:
-        flights = [self._launch(job) for job in jobs]
-        if not flights:
+        if not jobs:
             return
+        self._occupy(len(jobs))
+        try:
+            await self._attempt(jobs)
+        finally:
+            self._occupy(-len(jobs))
+
+    async def _attempt(self, jobs: Sequence[Job]) -> None:
+        flights = [self._launch(job) for job in jobs]
         await asyncio.wait([flight.task for flight in flights], timeout=self._patience.detach.total_seconds())
         await self._recorder.record([self._settle(flight) for flight in flights])
         for flight in flights:
@@ -148,21 +159,15 @@ class Lane:
         flight = _Flight(job)
         flight.task = asyncio.create_task(self._fly(flight))
         self._flights.add(flight.task)
-        flight.task.add_done_callback(self._landed)
-        self._note_room()
+        flight.task.add_done_callback(self._flights.discard)
         return flight
-
-    def _landed(self, task: "asyncio.Task[Step]") -> None:
-        self._flights.discard(task)
-        self._note_room()
 
     async def _fly(self, flight: _Flight) -> Step:
         endpoint = flight.job.queued.webhook_id
         if not await self._gate.enter(endpoint):
             return flight.step(self._wait(self._patience.defer, WaitingFor.SLOT))
-        flight.inside = True
         try:
-            return await self._service.deliver(flight.job)
+            return await self._service.deliver(flight.job, flight.send)
         except DependencyUnavailable:
             raise
         except Exception as error:  # our own trouble with this delivery must not touch its neighbours
@@ -177,7 +182,7 @@ class Lane:
         """What is written now: the result, or who looks again when. Nothing may change meanwhile: no await here."""
         if flight.task.done():
             return flight.task.result()
-        if flight.inside:
+        if flight.sending:
             flight.slow = True
             self._gate.slowed(flight.job.queued.webhook_id)
             return flight.step(self._wait(self._patience.lease, WaitingFor.ANSWER))
@@ -205,8 +210,10 @@ class Lane:
     def _now(self) -> datetime:
         return self._selection.now()
 
-    def _note_room(self) -> None:
-        if len(self._flights) < self._places:
+    def _occupy(self, places: int) -> None:
+        """Places are held until the results are written: what a crash would repeat is bounded by them."""
+        self._open_deliveries += places
+        if self._open_deliveries < self._places:
             self._room.set()
         else:
             self._room.clear()

@@ -61,14 +61,20 @@ class DeliveryService:
         self._worker = secrets.token_hex(4)
         self._numbers = itertools.count(1)
 
-    async def deliver(self, job: Job) -> Step:
-        """The step this delivery takes now. Raises DeliveryFault for trouble of ours."""
+    async def deliver(self, job: Job, sending: Callable[[], None]) -> Step:
+        """The step this delivery takes now; calls `sending` when the request goes out.
+
+        Raises DeliveryFault for trouble of ours.
+        """
         webhook = await self._find_webhook(job.queued.tenant_id, job.queued.webhook_id)
         refusal = self._refuse(webhook, job)
         if webhook is None or refusal:
             return Step(job.queued.id, job.queued.turn, refusal or Cancelled("webhook_deleted"))
+        body = bytes(job.queued.body)
+        headers = self._headers(webhook, job, body)
+        sending()
         started, began = self._clock(), time.perf_counter()
-        answer = await self._sender.post(webhook.url, bytes(job.queued.body), self._headers(webhook, job))
+        answer = await self._sender.post(webhook.url, body, headers)
         took = time.perf_counter() - began
         classified = classify(answer, self._clock())
         decision = self._decide(classified, webhook, job)
@@ -89,11 +95,10 @@ class DeliveryService:
             return Wait(now + PAUSED_LOOK, WaitingFor.RESUME)
         return None
 
-    def _headers(self, webhook: Webhook, job: Job) -> dict[str, str]:
+    def _headers(self, webhook: Webhook, job: Job, body: bytes) -> dict[str, str]:
         if not webhook.secrets:
             raise DeliveryFault(f"the secret of {webhook.id} does not open: is its key in DISPATCHER_SECRET_KEYS?")
         queued = job.queued
-        body = bytes(queued.body)
         headers = {
             "Content-Type": "application/json",
             "User-Agent": USER_AGENT,

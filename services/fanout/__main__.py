@@ -6,6 +6,7 @@ from shared import wiring
 from shared.broker.connection import Topology
 from shared.broker.consumer import Consumer
 from shared.broker.topology import FANOUT
+from shared.handover import HandOver
 from shared.lifecycle import Service, run
 from shared.settings import BrokerSettings, FanoutSettings, load
 from shared.store.view import WebhookView
@@ -24,12 +25,14 @@ def build() -> Service:
         most=settings.fanout_batch_events,
         depth_limit=load(BrokerSettings).queue_depth_limit,
     )
+    deliveries = wiring.deliveries(mongo)
     service = FanoutService(
         mongo=mongo,
         inbox=inbox,
         view=view,
         events=wiring.events(mongo),
-        deliveries=wiring.deliveries(mongo),
+        deliveries=deliveries,
+        hand_over=HandOver(mongo=mongo, deliveries=deliveries, publisher=publisher),
         publisher=publisher,
     )
     return Service(

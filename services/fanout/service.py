@@ -15,10 +15,11 @@ from shared import metrics
 from shared.broker.consumer import Message, ack_up_to, give_back
 from shared.broker.parking import park
 from shared.broker.publisher import Publisher
-from shared.broker.topology import DELIVERIES, FANOUT
+from shared.broker.topology import FANOUT
 from shared.contracts.event import AcceptedEvent, is_array, parse, split
-from shared.contracts.message import DeliveryMessage, QueuedDelivery, batches, encode
+from shared.contracts.message import QueuedDelivery, batches
 from shared.errors import InvalidMessage
+from shared.handover import HandOver
 from shared.ids import delivery_id, event_key
 from shared.lifecycle import cancel
 from shared.matching import Subscriptions
@@ -47,6 +48,7 @@ class FanoutService:
         view: WebhookView,
         events: Events,
         deliveries: Deliveries,
+        hand_over: HandOver,
         publisher: Publisher,
     ) -> None:
         self._mongo = mongo
@@ -54,6 +56,7 @@ class FanoutService:
         self._view = view
         self._events = events
         self._deliveries = deliveries
+        self._hand_over = hand_over
         self._publisher = publisher
         self._running: asyncio.Task[None] | None = None
         self._busy = asyncio.Lock()
@@ -104,7 +107,7 @@ class FanoutService:
         for deliveries in batches(matched, most=CHUNK_DELIVERIES, most_bytes=CHUNK_BYTES):
             now = self._mongo.now()
             known = await keep_trying(lambda: self._deliveries.insert(deliveries, now))  # noqa: B023 - awaited here
-            await self._publish([_checked(d) if d.id in known else d for d in deliveries], now)
+            await self._hand_over.first((_checked(d) if d.id in known else d for d in deliveries), now)
             metrics.DELIVERIES_CREATED.inc(len(deliveries) - len(known))
         if fresh:
             await keep_trying(lambda: self._events.mark(fresh))
@@ -136,22 +139,6 @@ class FanoutService:
         for tenant_id in {event.tenant_id for event in events}:
             tenants[tenant_id] = await keep_trying(lambda: self._view.tenant(tenant_id))  # noqa: B023 - awaited here
         return tenants
-
-    async def _publish(self, deliveries: Sequence[QueuedDelivery], now: datetime) -> None:
-        await asyncio.gather(*(self._publish_one(group, now) for group in batches(deliveries)))
-
-    async def _publish_one(self, group: list[QueuedDelivery], now: datetime) -> None:
-        tries = 0
-
-        async def attempt() -> None:
-            nonlocal tries
-            tries += 1
-            # A publish that failed may have arrived: what is sent a second time asks the documents first.
-            deliveries = group if tries == 1 else [_checked(delivery) for delivery in group]
-            message = DeliveryMessage(handed_at=now.timestamp(), deliveries=deliveries)
-            await self._publisher.publish("", DELIVERIES, encode(message))
-
-        await keep_trying(attempt)
 
 
 def _parse(message: Message, now: datetime) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:

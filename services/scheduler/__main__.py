@@ -5,6 +5,7 @@ from datetime import timedelta
 from services.scheduler.service import Scheduler
 from shared import wiring
 from shared.broker.connection import Topology
+from shared.handover import HandOver
 from shared.lifecycle import Service, run
 from shared.settings import BrokerSettings, DeliverySettings, SchedulerSettings, load
 from shared.store.markers import Markers
@@ -15,9 +16,11 @@ NAME = "scheduler"
 def build() -> Service:
     settings = load(SchedulerSettings)
     mongo, publisher = wiring.mongo(), wiring.publisher(NAME)
+    deliveries = wiring.deliveries(mongo)
     scheduler = Scheduler(
         mongo=mongo,
-        deliveries=wiring.deliveries(mongo),
+        deliveries=deliveries,
+        hand_over=HandOver(mongo=mongo, deliveries=deliveries, publisher=publisher),
         events=wiring.events(mongo),
         markers=Markers(mongo),
         publisher=publisher,

@@ -6,7 +6,7 @@ Nothing here is kept in memory, so any number of schedulers may ask; a claim is 
 import asyncio
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -16,7 +16,8 @@ from shared import metrics
 from shared.broker.publisher import Publisher
 from shared.broker.topology import AGAIN, DELIVERIES
 from shared.contracts.delivery import Dead, Step, Wait, WaitingFor
-from shared.contracts.message import DeliveryMessage, Marker, QueuedDelivery, batches, encode
+from shared.contracts.message import Marker, QueuedDelivery, encode
+from shared.handover import HandOver
 from shared.ids import event_key
 from shared.lifecycle import cancel
 from shared.retry import keep_trying
@@ -46,6 +47,7 @@ class Scheduler:
         deliveries: Deliveries,
         events: Events,
         markers: Markers,
+        hand_over: HandOver,
         publisher: Publisher,
         poll: timedelta,
         marker_every: timedelta,
@@ -57,6 +59,7 @@ class Scheduler:
         self._deliveries = deliveries
         self._events = events
         self._markers = markers
+        self._hand_over = hand_over
         self._publisher = publisher
         self._poll = poll
         self._marker_every = marker_every
@@ -94,7 +97,7 @@ class Scheduler:
         waiting = await self._deliveries.due(self._batch)
         due = [delivery_id for delivery_id, due_at in waiting if due_at <= now]
         if due:
-            await self._hand_over(await self._deliveries.claim_due(due, secrets.token_hex(8), now), "due")
+            await self._release(await self._deliveries.claim_due(due, secrets.token_hex(8), now), "due")
         if len(due) == self._batch:
             return timedelta(0)
         ahead = [due_at - now for _, due_at in waiting if due_at > now]
@@ -116,12 +119,12 @@ class Scheduler:
             log.warning("delivery.lost_found", queue=queue, found=len(lost))
             now = self._mongo.now()
             claimed = await self._deliveries.claim_lost(lost, before, secrets.token_hex(8), now)
-            await self._hand_over(claimed, "lost")
+            await self._release(claimed, "lost")
 
     async def _publisher_is_full(self) -> bool:
         return await self._publisher.depth(AGAIN) > self._depth_limit
 
-    async def _hand_over(self, claimed: Sequence[Document], why: str) -> None:
+    async def _release(self, claimed: Sequence[Document], why: str) -> None:
         """Publish what was claimed. Dying before that costs a lease: then it is lost, and found."""
         if not claimed:
             return
@@ -133,8 +136,7 @@ class Scheduler:
                 orphans.append(self._without_event(document))
                 continue
             queued.append(_queued(document, event.payload(document["_id"]), event.trace))
-        handed_at = self._mongo.now()
-        await asyncio.gather(*(self._publish(group, handed_at) for group in batches(queued)))
+        await self._hand_over.again(queued, self._mongo.now())
         if orphans:
             await self._deliveries.record(orphans)
         metrics.RELEASED.labels(why).inc(len(queued))
@@ -145,10 +147,6 @@ class Scheduler:
         missing = now - document["created_at"] > _EVENT_MISSING_AFTER
         decision = Dead("event_missing") if missing else Wait(now + _EVENT_LOOK, WaitingFor.FAULT)
         return Step(document["_id"], document["turn"], decision)
-
-    async def _publish(self, group: list[QueuedDelivery], handed_at: datetime) -> None:
-        message = DeliveryMessage(handed_at=handed_at.timestamp(), deliveries=group)
-        await keep_trying(lambda: self._publisher.publish("", AGAIN, encode(message)))
 
 
 def _queued(document: Document, body: bytes, trace: str | None) -> QueuedDelivery:

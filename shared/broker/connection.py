@@ -79,6 +79,14 @@ async def declare(connection: AbstractConnection) -> None:
             await _declare_queue(channel, queue)
 
 
+async def declare_again(connection: AbstractConnection) -> None:
+    """`declare` for a process that runs already: a queue that changed under it is a reason to wait, not to end."""
+    try:
+        await declare(connection)
+    except StartupError as error:
+        raise DependencyUnavailable(str(error)) from error
+
+
 async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
     try:
         declared = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)

@@ -12,7 +12,7 @@ from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from shared import metrics
-from shared.broker.connection import BROKER_ERRORS, connect, declare, raw_channel, unavailable_if_gone
+from shared.broker.connection import BROKER_ERRORS, connect, declare_again, raw_channel, unavailable_if_gone
 from shared.errors import DependencyUnavailable
 from shared.lifecycle import cancel
 from shared.retry import keep_trying
@@ -90,7 +90,7 @@ class Consumer:
         self._connection = await connect(self._url, f"{self._name} consumer of {self.queue}")
         lost = asyncio.Event()
         async with unavailable_if_gone():
-            await declare(self._connection)
+            await declare_again(self._connection)
             channel = self._connection.channel(publisher_confirms=False)
             await channel.initialize()
             await channel.set_qos(prefetch_count=self._prefetch)

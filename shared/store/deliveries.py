@@ -90,6 +90,10 @@ class Deliveries:
     async def claim_lost(self, ids: Sequence[str], before: datetime, claim: str, now: datetime) -> list[Document]:
         return await self._claim(ids, claim, now, {"status": Status.PENDING, "handed_at": {"$lt": before}})
 
+    async def claim_again(self, ids: Sequence[str], claim: str, now: datetime) -> list[Document]:
+        """For a publish that failed: a new turn for those that nobody decided meanwhile."""
+        return await self._claim(ids, claim, now, {"status": Status.PENDING})
+
     async def _claim(self, ids: Sequence[str], claim: str, now: datetime, condition: Document) -> list[Document]:
         deliveries = self._mongo.db.deliveries
         async with unavailable_if_gone():

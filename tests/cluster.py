@@ -18,6 +18,7 @@ import aio_pika
 from aiohttp import ClientSession, web
 from motor.motor_asyncio import AsyncIOMotorClient
 
+from shared.broker.connection import declare
 from shared.broker.topology import QUEUES
 
 ADMIN_KEY = "scorm_" + "operator-of-the-tests"
@@ -170,9 +171,12 @@ class Cluster:
 
     async def clear_broker(self) -> None:
         """Nothing of an earlier test is left in the shared broker."""
-        async with self.channel() as channel:
+        connection = await aio_pika.connect(self.amqp_url)
+        async with connection:
+            await declare(connection)
+            channel = await connection.channel()
             for queue in QUEUES:
-                await channel.queue_delete(queue.name)
+                await (await channel.get_queue(queue.name)).purge()
 
     def close(self) -> None:
         for service in self.services:

@@ -1,12 +1,13 @@
 """Evaluates a webhook's payload filter. Pure: a filter becomes a predicate over `data` once, events run it often."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import partial
 from operator import ge, gt, le, lt
 from typing import Any
 
 Predicate = Callable[[Any], bool]
 
-_ABSENT = object()
+ABSENT = object()
 _ORDER = {"gt": gt, "gte": ge, "lt": lt, "lte": le}
 
 
@@ -26,36 +27,38 @@ def compile_filter(tree: dict[str, Any]) -> Predicate:
             return _condition(tree)
 
 
+def look_up(data: Any, field: str) -> Any:
+    """The value at a dotted path, or ABSENT."""
+    for name in field.split("."):
+        if not isinstance(data, dict):
+            return ABSENT
+        data = data.get(name, ABSENT)
+    return data
+
+
+def comparable(value: Any) -> Hashable:
+    """Two values are the same in a filter when this is: JSON's true is not 1, Python's is."""
+    if isinstance(value, bool):
+        return ("bool", value)
+    return value if isinstance(value, Hashable) else ABSENT
+
+
 def _condition(tree: dict[str, Any]) -> Predicate:
-    look_up = _path(tree["field"].split("."))
     ((operator, operand),) = ((name, value) for name, value in tree.items() if name != "field")
+    find = partial(look_up, field=tree["field"])
     match operator:
         case "eq":
-            return lambda data: _same(look_up(data), operand)
+            wanted = comparable(operand)
+            return lambda data: comparable(find(data)) == wanted
         case "in":
-            return lambda data: any(_same(look_up(data), item) for item in operand)
+            allowed = {comparable(item) for item in operand}
+            return lambda data: comparable(find(data)) in allowed
         case "exists":
-            return lambda data: (look_up(data) is not _ABSENT) == operand
+            return lambda data: (find(data) is not ABSENT) == operand
         case _:
             compare = _ORDER[operator]
-            return lambda data: _is_number(value := look_up(data)) and bool(compare(value, operand))
-
-
-def _path(names: list[str]) -> Callable[[Any], Any]:
-    def look_up(data: Any) -> Any:
-        for name in names:
-            if not isinstance(data, dict):
-                return _ABSENT
-            data = data.get(name, _ABSENT)
-        return data
-
-    return look_up
+            return lambda data: _is_number(value := find(data)) and bool(compare(value, operand))
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _same(value: Any, operand: Any) -> bool:
-    # JSON's true is not 1, Python's is.
-    return value == operand and isinstance(value, bool) == isinstance(operand, bool)

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -15,9 +16,14 @@ _SECRET_NAMES = ("secret", "signature", "authorization", "api_key", "password", 
 def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Fields whose names say that they hold a secret lose their value, whoever logged them."""
     for name in event:
-        if any(part in name.lower() for part in _SECRET_NAMES):
+        if _tells_a_secret(name):
             event[name] = _HIDDEN
     return event
+
+
+@lru_cache(maxsize=1_000)
+def _tells_a_secret(name: str) -> bool:
+    return any(part in name.lower() for part in _SECRET_NAMES)
 
 
 def _dumps(event: dict[str, Any], **_: Any) -> bytes:
@@ -41,6 +47,4 @@ def configure(level: str, service: str) -> None:
     )
     structlog.contextvars.bind_contextvars(service=service)
     # Libraries log through the standard library; only what needs a person comes through.
-    logging.basicConfig(
-        level=logging.ERROR, format='{"event":"library.log","level":"%(levelname)s","logger":"%(name)s"}'
-    )
+    logging.basicConfig(level=logging.ERROR, format='{"event":"library.error","logger":"%(name)s"}')

@@ -1,12 +1,13 @@
 """Decides which of a tenant's webhooks an event goes to. Pure."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from pydantic_core import from_json
 
 from shared.contracts.webhook import Webhook
-from shared.filters import Predicate, compile_filter
+from shared.filters import Predicate, comparable, compile_filter, look_up
 
 
 def type_matches(pattern: str, event_type: str) -> bool:
@@ -18,10 +19,39 @@ def type_matches(pattern: str, event_type: str) -> bool:
     return pattern == event_type
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    webhook: Webhook
-    predicate: Predicate | None
+class _Interested:
+    """The webhooks of one event type. Filters that name the values of a field are found by value, not one by one."""
+
+    def __init__(self, webhooks: Iterable[Webhook]) -> None:
+        self._unfiltered: list[Webhook] = []
+        self._by_value: defaultdict[str, defaultdict[Any, list[Webhook]]] = defaultdict(lambda: defaultdict(list))
+        self._predicates: list[tuple[Predicate, Webhook]] = []
+        for webhook in webhooks:
+            self._add(webhook)
+
+    def _add(self, webhook: Webhook) -> None:
+        match webhook.filter:
+            case None:
+                self._unfiltered.append(webhook)
+            case {"field": field, "eq": value}:
+                self._by_value[field][comparable(value)].append(webhook)
+            case {"field": field, "in": values}:
+                for value in {comparable(value) for value in values}:
+                    self._by_value[field][value].append(webhook)
+            case tree:
+                self._predicates.append((compile_filter(tree), webhook))
+
+    def match(self, data: bytes) -> list[Webhook]:
+        if not self._by_value and not self._predicates:
+            return self._unfiltered
+        return [*self._unfiltered, *self._filtered(from_json(data))]  # the parser that validated it
+
+    def _filtered(self, data: Any) -> Iterator[Webhook]:
+        for field, values in self._by_value.items():
+            yield from values.get(comparable(look_up(data, field)), ())
+        for predicate, webhook in self._predicates:
+            if predicate(data):
+                yield webhook
 
 
 class Subscriptions:
@@ -29,27 +59,16 @@ class Subscriptions:
 
     def __init__(self, webhooks: Iterable[Webhook]) -> None:
         self.by_id = {webhook.id: webhook for webhook in webhooks}
-        self._candidates = [
-            _Candidate(webhook, compile_filter(webhook.filter) if webhook.filter else None)
-            for webhook in self.by_id.values()
-            if webhook.is_active
-        ]
-        self._by_type: dict[str, tuple[list[_Candidate], bool]] = {}
+        self._by_type: dict[str, _Interested] = {}
 
     def match(self, event_type: str, data: bytes) -> list[Webhook]:
         """Active webhooks that want this event; `data` is parsed only if one of them filters on it."""
-        candidates, filtered = self._by_type.get(event_type) or self._index(event_type)
-        if not filtered:
-            return [candidate.webhook for candidate in candidates]
-        parsed = from_json(data)  # the parser that validated it: what passed there passes here
-        return [c.webhook for c in candidates if c.predicate is None or c.predicate(parsed)]
+        interested = self._by_type.get(event_type)
+        if interested is None:
+            interested = self._by_type[event_type] = _Interested(self._of_type(event_type))
+        return interested.match(data)
 
-    def _index(self, event_type: str) -> tuple[list[_Candidate], bool]:
-        found = [
-            candidate
-            for candidate in self._candidates
-            if any(type_matches(pattern, event_type) for pattern in candidate.webhook.event_types)
-        ]
-        entry = (found, any(candidate.predicate for candidate in found))
-        self._by_type[event_type] = entry
-        return entry
+    def _of_type(self, event_type: str) -> Iterator[Webhook]:
+        for webhook in self.by_id.values():
+            if webhook.is_active and any(type_matches(pattern, event_type) for pattern in webhook.event_types):
+                yield webhook

@@ -51,6 +51,10 @@ async def keep_trying(work: Callable[[], Awaitable[Result]], stopped: asyncio.Ev
     `work` must be harmless to repeat. Raises the last DependencyUnavailable once stopped; without `stopped` the
     caller ends it by cancelling.
     """
+    try:
+        return await work()  # almost always enough, and tenacity costs more than most of what it wraps here
+    except DependencyUnavailable as error:
+        log.warning("dependency.unavailable", error=str(error), tries=0)
     return await AsyncRetrying(
         retry=retry_if_exception_type(DependencyUnavailable),
         wait=_WAIT,

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from deploy.local.debian import fetch_packages, run
 from deploy.local.progress import Progress
@@ -132,7 +133,7 @@ class _Meter:
     def expect(self, size: int) -> None:
         self._expected += size
 
-    def __enter__(self) -> "_Meter":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -74,7 +74,13 @@ class NativeRabbitMQ:
     def _start_epmd(self) -> None:
         if self._epmd and self._epmd.is_alive():
             return
-        command: list[str | Path] = [self._binaries.erlang / "bin/epmd", "-port", str(self._epmd_port), "-address", LOOPBACK]
+        command: list[str | Path] = [
+            self._binaries.erlang / "bin/epmd",
+            "-port",
+            str(self._epmd_port),
+            "-address",
+            LOOPBACK,
+        ]
         self._epmd = epmd = self._run("epmd", command, self._home)
         if not wait_until(lambda: accepts_connections(self._epmd_port), alive=epmd.is_alive, timeout_seconds=15):
             raise ServerFailed(f"RabbitMQ's epmd did not start. {log_tail(self._home / 'output.log')}")

@@ -117,7 +117,7 @@ def local_servers(folder: Path, *, kind: Kind = "auto", progress: Progress) -> I
 
 @contextmanager
 def server_urls(folder: Path, environ: Mapping[str, str] = os.environ, *, progress: Progress) -> Iterator[ServerUrls]:
-    """Addresses for the services: those that DISPATCHER_AMQP_URL and DISPATCHER_MONGODB_URL name, else local servers."""
+    """Addresses for the services: what DISPATCHER_AMQP_URL and DISPATCHER_MONGODB_URL name, else local servers."""
     amqp, mongodb = environ.get("DISPATCHER_AMQP_URL"), environ.get("DISPATCHER_MONGODB_URL")
     if amqp and mongodb:
         yield ServerUrls(amqp, mongodb)

@@ -1,0 +1,176 @@
+"""Everything on this machine: servers, the five services as processes, and what they have to know of each other."""
+
+import base64
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from deploy.local.download import PROJECT
+from deploy.local.errors import LocalServersError
+from deploy.local.folder import claimed
+from deploy.local.processes import Process
+from deploy.local.progress import Progress
+from deploy.local.servers import server_urls
+
+SERVICES = ("ingest", "fanout", "delivery", "scheduler", "api")
+TENANT = "550e8400-e29b-41d4-a716-446655440000"
+EGRESS_ALLOW = "127.0.0.0/8,::1/128"
+READY_SECONDS = 60
+STOP_SECONDS = 6
+
+
+class SiteFailed(LocalServersError):
+    """Something that has to run does not; the message says what, why and what to do."""
+
+
+@dataclass
+class Site:
+    """A running site. `env` is what the services were started with."""
+
+    folder: Path
+    env: dict[str, str]
+    ports: dict[str, int]
+    sample_secret: str
+    processes: dict[str, Process] = field(default_factory=dict)
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def check_alive(self) -> None:
+        """Raises SiteFailed naming a service that has ended, with the end of its log."""
+        for name, process in self.processes.items():
+            if not process.is_alive():
+                lines = self.log(name).read_text(errors="replace").splitlines()[-5:]
+                raise SiteFailed("\n".join([f"{name} has ended; its log is {self.log(name)} and ends:", *lines]))
+
+    def log(self, name: str) -> Path:
+        return self.folder / "logs" / f"{name}.log"
+
+
+@contextmanager
+def site(folder: Path, *, api_port: int, ingest_port: int, progress: Progress) -> Iterator[Site]:
+    """All services ready; all stopped at the end. Raises LocalServersError with words for people."""
+    _need_free(api_port, "DISPATCHER_API_PORT")
+    _need_free(ingest_port, "DISPATCHER_INGEST_PORT")
+    with claimed(folder / "services") as pids, server_urls(folder / "servers", progress=progress) as urls:
+        known = _remembered(folder)
+        ports = {name: _free_port() for name in SERVICES} | {
+            name: port for name, port in (("api", api_port), ("ingest", ingest_port)) if port
+        }
+        made = Site(folder, _environment(known, ports, urls.amqp, urls.mongodb), ports, known["sample_secret"])
+        try:
+            _start(made, pids, progress)
+            yield made
+        finally:
+            _stop(made)
+
+
+def stop_on_signals() -> None:
+    """SIGTERM ends us like Ctrl-C; a second one changes nothing while the first is being served."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
+def _start(made: Site, pids: Path, progress: Progress) -> None:
+    (made.folder / "logs").mkdir(parents=True, exist_ok=True)
+    progress("starting the services …")
+    for name in SERVICES:
+        command = [sys.executable, "-m", f"services.{name}"]
+        made.processes[name] = Process(name, command, folder=pids, env=made.env, cwd=PROJECT, log=made.log(name))
+    deadline = time.monotonic() + READY_SECONDS
+    waiting = list(SERVICES)
+    while waiting:
+        made.check_alive()
+        waiting = [name for name in waiting if not _is_ready(made.url(name))]
+        if time.monotonic() > deadline:
+            raise SiteFailed(f"not ready after {READY_SECONDS} s: {', '.join(waiting)}; logs are in {made.folder}/logs")
+        time.sleep(0.1)
+    progress("the services are ready")
+
+
+def _stop(made: Site) -> None:
+    """All at once, then wait for each: together they have STOP_SECONDS."""
+    for process in made.processes.values():
+        process.signal(signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in made.processes.values():
+        process.stop(max(0.1, deadline - time.monotonic()))
+
+
+def _is_ready(url: str) -> bool:
+    with suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url + "/readyz", timeout=3) as answer:
+        return bool(answer.status == 200)
+    return False
+
+
+def _environment(known: dict[str, str], ports: dict[str, int], amqp: str, mongodb: str) -> dict[str, str]:
+    ours = {
+        "AMQP_URL": amqp,
+        "MONGODB_URL": mongodb,
+        "ADMIN_KEY": os.environ.get("DISPATCHER_ADMIN_KEY") or known["admin_key"],
+        "SECRET_KEYS": os.environ.get("DISPATCHER_SECRET_KEYS") or known["secret_keys"],
+        "EGRESS_ALLOW": EGRESS_ALLOW,
+        "ALLOW_HTTP": "true",
+        "STOP_SECONDS": str(STOP_SECONDS - 2),
+        **{f"{name.upper()}_PORT": str(port) for name, port in ports.items()},
+    }
+    return {**os.environ, **{f"DISPATCHER_{name}": value for name, value in ours.items()}}
+
+
+def _remembered(folder: Path) -> dict[str, str]:
+    """Keys made the first time: data of an earlier run stay readable."""
+    file = folder / "keys.json"
+    if not file.exists():
+        made = {
+            "admin_key": "scorm_" + _random(32),
+            "secret_keys": "local:" + base64.b64encode(os.urandom(32)).decode(),
+            "sample_secret": "sample-" + _random(24),
+        }
+        write_private(file, json.dumps(made))
+    known: dict[str, str] = json.loads(file.read_text())
+    return known
+
+
+def write_private(file: Path, text: str) -> None:
+    """Readable by its owner only, and never half-written."""
+    draft = file.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
+        output.write(text)
+    draft.replace(file)
+
+
+def _random(size: int) -> str:
+    return base64.urlsafe_b64encode(os.urandom(size)).decode().rstrip("=")
+
+
+def _need_free(port: int, variable: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise SiteFailed(f"port {port} is in use: set {variable} to a free one") from None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -16,14 +16,18 @@ class _Settings(BaseSettings):
 
 
 class BrokerSettings(_Settings):
-    amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    amqp_url: SecretStr = Field(
+        SecretStr("amqp://guest:guest@127.0.0.1:5672/"), description="RabbitMQ, with user, password and virtual host"
+    )
     publish_timeout_seconds: float = Field(10, gt=0, description="for the broker's confirm")
     queue_depth_limit: int = Field(5_000, gt=0, description="delivery messages queued above which we wait")
 
 
 class StoreSettings(_Settings):
-    mongodb_url: SecretStr = SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0")
-    mongodb_database: str = Field("dispatcher", min_length=1)
+    mongodb_url: SecretStr = Field(
+        SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0"), description="MongoDB, a replica set"
+    )
+    mongodb_database: str = Field("dispatcher", min_length=1, description="name of the database")
     store_timeout_seconds: float = Field(10, gt=0, description="for a write to reach a majority, or a read to answer")
     retention_days: float = Field(7, gt=0, description="ended deliveries are kept so long; events three days longer")
 
@@ -40,7 +44,7 @@ class EgressSettings(_Settings):
 
 
 class LogSettings(_Settings):
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")
 
 
 class DrainSettings(_Settings):
@@ -48,19 +52,19 @@ class DrainSettings(_Settings):
 
 
 class FanoutSettings(_Settings):
-    fanout_host: str = "127.0.0.1"
-    fanout_port: int = Field(8082, ge=0, le=65535)
+    fanout_host: str = Field("127.0.0.1", description="address on which fan-out listens")
+    fanout_port: int = Field(8082, ge=0, le=65535, description="port of fan-out; 0 takes a free one")
     fanout_batch_events: int = Field(500, gt=0, le=2_000, description="most event messages taken as one batch")
 
 
 class DeliverySettings(_Settings):
-    delivery_host: str = "127.0.0.1"
-    delivery_port: int = Field(8083, ge=0, le=65535)
+    delivery_host: str = Field("127.0.0.1", description="address on which worker listens")
+    delivery_port: int = Field(8083, ge=0, le=65535, description="port of worker; 0 takes a free one")
     attempt_timeout_seconds: float = Field(30, gt=0, description="for a whole attempt, reading the answer included")
     detach_seconds: float = Field(1, gt=0, description="a request slower than this no longer holds its message")
     lease_margin_seconds: float = Field(15, gt=0, description="time limit + this = lease of work in somebody's hands")
     in_flight: int = Field(128, gt=0, description="requests under way at once in one worker")
-    in_flight_per_endpoint: int = Field(32, gt=0)
+    in_flight_per_endpoint: int = Field(32, gt=0, description="of these to one endpoint")
     prefetch_messages: int = Field(24, gt=0, description="delivery messages held; each has at most 512 KiB")
 
     @property
@@ -69,31 +73,31 @@ class DeliverySettings(_Settings):
 
 
 class RetrySettings(_Settings):
-    retry_base_seconds: float = Field(5, gt=0)
-    retry_factor: float = Field(3, ge=1)
-    retry_cap_seconds: float = Field(8 * 3600, gt=0)
-    retry_max_attempts: int = Field(12, ge=1, le=30)
+    retry_base_seconds: float = Field(5, gt=0, description="wait after the first failed attempt, give or take 20 %")
+    retry_factor: float = Field(3, ge=1, description="each further wait is so many times longer")
+    retry_cap_seconds: float = Field(8 * 3600, gt=0, description="longest wait")
+    retry_max_attempts: int = Field(12, ge=1, le=30, description="attempts of a delivery, the first included")
     expire_hours: float = Field(72, gt=0, description="older deliveries are not tried again")
 
 
 class SchedulerSettings(_Settings):
-    scheduler_host: str = "127.0.0.1"
-    scheduler_port: int = Field(8084, ge=0, le=65535)
+    scheduler_host: str = Field("127.0.0.1", description="address on which scheduler listens")
+    scheduler_port: int = Field(8084, ge=0, le=65535, description="port of scheduler; 0 takes a free one")
     scheduler_poll_seconds: float = Field(0.5, gt=0, description="longest time between two looks at what is due")
-    scheduler_batch: int = Field(500, gt=0, le=2_000)
+    scheduler_batch: int = Field(500, gt=0, le=2_000, description="most deliveries released at once")
     marker_seconds: float = Field(60, gt=0, description="how often a marker is sent through each delivery queue")
 
 
 class ApiSettings(_Settings):
-    api_host: str = "127.0.0.1"
-    api_port: int = Field(8080, ge=0, le=65535)
+    api_host: str = Field("127.0.0.1", description="address on which API listens")
+    api_port: int = Field(8080, ge=0, le=65535, description="port of API; 0 takes a free one")
     admin_key: SecretStr = Field(SecretStr(""), description="the operator's key; empty: there is none")
-    webhooks_per_tenant: int = Field(1_000, gt=0)
+    webhooks_per_tenant: int = Field(1_000, gt=0, description="most webhooks a tenant may have")
 
 
 class IngestSettings(_Settings):
-    ingest_host: str = "127.0.0.1"
-    ingest_port: int = Field(8081, ge=0, le=65535)
+    ingest_host: str = Field("127.0.0.1", description="address on which ingest listens")
+    ingest_port: int = Field(8081, ge=0, le=65535, description="port of ingest; 0 takes a free one")
     idempotency_hours: float = Field(24, gt=0, description="how long an Idempotency-Key is remembered")
 
 

@@ -188,7 +188,7 @@ class Cluster:
 async def cluster(
     folder: Path, amqp_url: str, mongodb_url: str, *names: str, **settings: str
 ) -> AsyncIterator[Cluster]:
-    """Started and ready; `names` may repeat. Each cluster has its own database; a shared broker's queues are emptied."""
+    """Started and ready; `names` may repeat. A database of its own; a shared broker's queues are emptied."""
     made = Cluster(folder, amqp_url, mongodb_url, **settings)
     async with ClientSession(headers={"X-API-Key": ADMIN_KEY}) as made.http:
         await made.clear_broker()

@@ -22,10 +22,11 @@ def main() -> int:
         print(f"usage: python -m deploy.local {'|'.join(commands)}", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _interrupt)
+    progress = TerminalProgress()
     try:
-        commands[sys.argv[1]](TerminalProgress())
+        commands[sys.argv[1]](progress)
     except LocalServersError as error:
-        print(error, file=sys.stderr)
+        progress(str(error))
         return 1
     except KeyboardInterrupt:
         return 130

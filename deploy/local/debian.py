@@ -36,13 +36,15 @@ class Apt:
         (folder / "nothing-installed").touch()
 
     def update(self) -> None:
-        """A source that cannot be reached is no reason to stop: what is missing shows in the next step."""
-        self._run(["apt-get", "update"], check=False)
+        """Fetches the lists of packages. One source out of several that fails is no reason to stop: see `closure`."""
+        self._run(["apt-get", "update", "-qq"], check=False)
 
     def closure(self, names: Sequence[str]) -> list[Package]:
         """These packages and all they depend on, worked out as for a machine where nothing is installed."""
+        if not any((self._folder / "lists").glob("*Packages*")):
+            raise NoServers("apt-get could not fetch the lists of packages: is there a network?")
         nothing_installed = f"Dir::State::status={self._folder / 'nothing-installed'}"
-        command = [
+        install = [
             "apt-get",
             "install",
             "--print-uris",
@@ -52,7 +54,7 @@ class Apt:
             "-o",
             nothing_installed,
         ]
-        return list(_packages(self._run([*command, *names])))
+        return list(_packages(self._run([*install, *names])))
 
     def download(self, packages: Sequence[Package], into: Path) -> None:
         self._run(["apt-get", "download", *(package.name for package in packages)], cwd=into)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 PIDS = "pids"
@@ -60,7 +61,8 @@ def kill_leftovers(folder: Path) -> int:
     """Kills what an earlier run that died left running in this folder; returns how many processes that were."""
     leftovers = list(_recorded_and_alive(folder))
     for pid, _ in leftovers:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     for pid, started in leftovers:
         _wait_gone(pid, started)
     (folder / PIDS).unlink(missing_ok=True)

@@ -96,7 +96,7 @@ def docker_supplier(progress: Progress) -> Supplier:
     try:
         from deploy.local import containers  # development requirements, which native copies do without
     except ImportError:
-        raise NoServers("the testcontainers library is missing here, `make setup` installs it") from None
+        raise NoServers("they need a Docker engine and `make setup` before") from None
     engine = containers.find_engine(progress)
     return Supplier(
         kind="docker",

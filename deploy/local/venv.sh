@@ -11,9 +11,10 @@ fail() {
     exit 1
 }
 
+# The first Python of a fitting version that can run this: the version alone, or a module it needs.
 find_python() {
     for python in python3.13 python3.12 python3.11 python3; do
-        if "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+        if "$python" -c "import sys; assert (3, 11) <= sys.version_info < (3, 14); $1" 2>/dev/null; then
             echo "$python"
             return
         fi
@@ -21,10 +22,12 @@ find_python() {
 }
 
 make_venv() {
-    python=$(find_python)
-    [ -n "$python" ] || fail "Python 3.11, 3.12 or 3.13 is needed. On Debian or Ubuntu: sudo apt install python3 python3-venv"
-    "$python" -c 'import ensurepip, venv' 2>/dev/null \
-        || fail "Python's venv module is missing. On Debian or Ubuntu: sudo apt install ${python}-venv"
+    python=$(find_python 'import ensurepip, venv')
+    if [ -z "$python" ]; then
+        python=$(find_python '')
+        [ -n "$python" ] || fail "Python 3.11, 3.12 or 3.13 is needed. On Debian or Ubuntu: sudo apt install python3 python3-venv"
+        fail "Python's venv module is missing. On Debian or Ubuntu: sudo apt install $python-venv"
+    fi
     echo "making a virtual environment with $("$python" --version)"
     rm -rf "$venv"
     "$python" -m venv "$venv"

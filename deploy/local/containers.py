@@ -1,13 +1,14 @@
 """RabbitMQ and MongoDB in containers. Their data end with `stop`; a kill, a pause or a restart keeps them."""
 
 import logging
+import socket
 from pathlib import Path
 from typing import Any
 
 from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]  # it has no stubs
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
-from testcontainers.core.docker_client import DockerClient
+from testcontainers.core.docker_client import DockerClient, get_docker_host
 
 from deploy.local.download import PROJECT
 from deploy.local.errors import NoServers, ServerFailed
@@ -20,6 +21,7 @@ FOLDER_LABEL = "webhook-dispatcher.folder"  # whose lock tells whether the conta
 START_TIMEOUT_SECONDS = 120
 STOP_TIMEOUT_SECONDS = 20
 AMQP_PORT = 5672
+DEFAULT_ENGINE = "unix:///var/run/docker.sock"
 
 # What Ryuk does for a killed owner, the label does here: no helper image, and it works where none can be pulled.
 testcontainers_config.ryuk_disabled = True
@@ -70,9 +72,17 @@ def remove_containers_under(root: Path) -> None:
 
 def _client() -> DockerClient:
     try:
+        _knock(get_docker_host() or DEFAULT_ENGINE)
         return DockerClient()
     except (DockerException, OSError):
         raise NoServers("no Docker engine answers") from None
+
+
+def _knock(host: str) -> None:
+    """OSError when nobody listens. Asked first, because the library leaks a socket when that is so."""
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(host.removeprefix("unix://"))
 
 
 def _ours(client: DockerClient) -> list[Any]:

@@ -1,12 +1,11 @@
 """Downloads and unpacks Debian packages without installing them, with apt's own signature checks, as any user."""
 
-import os
 import re
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local.commands import Commands
 from deploy.local.errors import NoServers
 
 WANTED = ("rabbitmq-server", "libcurl4", "libssl3")  # the two libraries are mongod's
@@ -29,8 +28,9 @@ class Package:
 class Apt:
     """apt with lists and caches of its own: works as a plain user, and on a machine whose lists were never fetched."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, commands: Commands) -> None:
         self._folder = folder
+        self._commands = commands
         (folder / "lists/partial").mkdir(parents=True)
         (folder / "cache/archives/partial").mkdir(parents=True)
         (folder / "nothing-installed").touch()
@@ -70,25 +70,7 @@ class Apt:
             "Acquire::Languages": "none",
         }
         flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-        return run([command[0], *flags, *command[1:]], check=check, cwd=cwd)
-
-
-def run(
-    command: Sequence[str], *, check: bool = True, cwd: Path | None = None, env: dict[str, str] | None = None
-) -> str:
-    """Output of a command; its failure is one line for a person."""
-    result = subprocess.run(
-        list(command),
-        cwd=cwd,
-        env=(os.environ | {"LC_ALL": "C"} | (env or {})),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if check and result.returncode:
-        reason = (result.stderr.strip() or result.stdout.strip() or f"exit {result.returncode}").splitlines()[-1]
-        raise NoServers(f"{command[0]} failed: {reason}")
-    return result.stdout
+        return self._commands.run([command[0], *flags, *command[1:]], check=check, cwd=cwd)
 
 
 def _packages(print_uris: str) -> Iterator[Package]:
@@ -96,9 +78,9 @@ def _packages(print_uris: str) -> Iterator[Package]:
         yield Package(match["name"], match["version"].replace("%3a", ":"), int(match["size"]))
 
 
-def missing(closure: Sequence[Package]) -> list[Package]:
+def missing(closure: Sequence[Package], commands: Commands) -> list[Package]:
     """Of a closure, RabbitMQ and Erlang themselves and the libraries that this machine lacks."""
-    listed = run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"])
+    listed = commands.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"])
     installed = {line.split()[0] for line in listed.splitlines() if line.endswith(" installed")}
     return [
         package
@@ -115,11 +97,11 @@ def refuse_old_rabbitmq(packages: Sequence[Package]) -> str:
     return version.split("-")[0]
 
 
-def fetch_packages(work: Path, target: Path, announce: Callable[[int], None]) -> str:
+def fetch_packages(commands: Commands, work: Path, target: Path, announce: Callable[[int], None]) -> str:
     """Unpacks RabbitMQ, Erlang and missing libraries into target; announces the bytes to come; returns a version."""
-    apt = Apt(work / "apt")
+    apt = Apt(work / "apt", commands)
     apt.update()
-    packages = missing(apt.closure(WANTED))
+    packages = missing(apt.closure(WANTED), commands)
     version = refuse_old_rabbitmq(packages)
     announce(sum(package.size for package in packages))
     debs = work / "debs"
@@ -127,7 +109,7 @@ def fetch_packages(work: Path, target: Path, announce: Callable[[int], None]) ->
     apt.download(packages, debs)
     target.mkdir()
     for deb in sorted(debs.glob("*.deb")):
-        run(["dpkg-deb", "--extract", str(deb), str(target)])
+        commands.run(["dpkg-deb", "--extract", str(deb), str(target)])
     _make_relocatable(target)
     return version
 

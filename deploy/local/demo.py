@@ -2,17 +2,24 @@
 
 import argparse
 import asyncio
+import os
+import secrets
 import shutil
 import sys
 import time
 from pathlib import Path
 
+from pymongo import MongoClient
+
 from deploy.local.download import PROJECT
 from deploy.local.errors import FolderInUse, LocalServersError
+from deploy.local.folder import sweep
 from deploy.local.progress import TerminalProgress
 from deploy.local.sample import SampleEndpoint
 from deploy.local.showcase import show
-from deploy.local.site import Site, site, stop_on_signals
+from deploy.local.site import Site, site
+
+KEPT = ("DISPATCHER_AMQP_URL", "DISPATCHER_MONGODB_URL", "DISPATCHER_SERVERS_CACHE")
 
 
 def main() -> int:
@@ -20,10 +27,13 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=PROJECT / ".local/demo", help="where data and logs go meanwhile")
     folder = parser.parse_args().folder.resolve()
     began = time.monotonic()
-    stop_on_signals()
+    database = _own_settings()
     try:
+        if not sweep(folder):
+            shutil.rmtree(folder, ignore_errors=True)  # of a demo that failed; this one starts from nothing
         with site(folder, api_port=0, ingest_port=0, progress=TerminalProgress()) as running:
             asyncio.run(_once(running))
+        _drop(database)
     except FolderInUse:
         print(f"make demo: one is running already in {folder}", file=sys.stderr)
         return 2
@@ -36,6 +46,22 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     print(f"demo passed: five event types delivered and verified, {time.monotonic() - began:.0f} s in all")
     return 0
+
+
+def _own_settings() -> str:
+    """Nothing of another site's settings, and a database of its own on servers that are not; returns its name."""
+    for name in [name for name in os.environ if name.startswith("DISPATCHER_") and name not in KEPT]:
+        del os.environ[name]
+    database = f"dispatcher_demo_{secrets.token_hex(6)}"
+    os.environ["DISPATCHER_MONGODB_DATABASE"] = database
+    return database
+
+
+def _drop(database: str) -> None:
+    """On servers of our own the whole folder goes."""
+    if url := os.environ.get("DISPATCHER_MONGODB_URL"):
+        with MongoClient[dict[str, object]](url, serverSelectionTimeoutMS=5000) as mongo:
+            mongo.drop_database(database)
 
 
 async def _once(running: Site) -> None:

@@ -11,14 +11,13 @@ from deploy.local.errors import FolderInUse, LocalServersError
 from deploy.local.progress import TerminalProgress
 from deploy.local.sample import SampleEndpoint
 from deploy.local.showcase import show
-from deploy.local.site import EGRESS_ALLOW, Site, SiteFailed, site, stop_on_signals, write_private
+from deploy.local.site import Site, SiteFailed, site, write_private
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument("--folder", type=Path, default=PROJECT / ".local", help="where data, logs and `env` go")
     folder = parser.parse_args().folder.resolve()
-    stop_on_signals()
     try:
         return _run(folder)
     except FolderInUse:
@@ -35,6 +34,7 @@ def _run(folder: Path) -> int:
     ports = {"api_port": _port("DISPATCHER_API_PORT", 8080), "ingest_port": _port("DISPATCHER_INGEST_PORT", 8081)}
     with site(folder / "run", progress=TerminalProgress(), **ports) as running:
         env = folder / "env"
+        env.unlink(missing_ok=True)  # a killed run's: it names servers that are gone
         try:
             asyncio.run(_stay_up(running, env))
         finally:
@@ -52,6 +52,7 @@ async def _stay_up(running: Site, env: Path) -> None:
         _print_addresses(running, env)
         while True:
             running.check_alive()
+            endpoint.forget_arrivals()
             await asyncio.sleep(0.5)
     finally:
         await endpoint.stop()
@@ -64,7 +65,7 @@ def _env_lines(running: Site) -> str:
         "DISPATCHER_API_URL": running.url("api"),
         "DISPATCHER_INGEST_URL": running.url("ingest"),
         "DISPATCHER_ADMIN_KEY": running.env["DISPATCHER_ADMIN_KEY"],
-        "DISPATCHER_EGRESS_ALLOW": EGRESS_ALLOW,
+        "DISPATCHER_EGRESS_ALLOW": running.env["DISPATCHER_EGRESS_ALLOW"],
     }
     return "".join(f"{name}={value}\n" for name, value in values.items())
 

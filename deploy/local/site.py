@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from deploy.local.download import PROJECT
 from deploy.local.errors import LocalServersError
 from deploy.local.folder import claimed
+from deploy.local.interruption import interruptible
 from deploy.local.processes import Process
 from deploy.local.progress import Progress
+from deploy.local.readiness import free_port
 from deploy.local.servers import server_urls
 
 SERVICES = ("ingest", "fanout", "delivery", "scheduler", "api")
@@ -27,6 +28,8 @@ TENANT = "550e8400-e29b-41d4-a716-446655440000"
 EGRESS_ALLOW = "127.0.0.0/8,::1/128"
 READY_SECONDS = 60
 STOP_SECONDS = 6
+# A proxy that the environment names cannot reach this machine's own addresses.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class SiteFailed(LocalServersError):
@@ -60,31 +63,23 @@ class Site:
 @contextmanager
 def site(folder: Path, *, api_port: int, ingest_port: int, progress: Progress) -> Iterator[Site]:
     """All services ready; all stopped at the end. Raises LocalServersError with words for people."""
-    _need_free(api_port, "DISPATCHER_API_PORT")
-    _need_free(ingest_port, "DISPATCHER_INGEST_PORT")
-    with claimed(folder / "services") as pids, server_urls(folder / "servers", progress=progress) as urls:
-        known = _remembered(folder)
-        ports = {name: _free_port() for name in SERVICES} | {
-            name: port for name, port in (("api", api_port), ("ingest", ingest_port)) if port
-        }
-        made = Site(folder, _environment(known, ports, urls.amqp, urls.mongodb), ports, known["sample_secret"])
-        try:
-            _start(made, pids, progress)
-            yield made
-        finally:
-            _stop(made)
-
-
-def stop_on_signals() -> None:
-    """SIGTERM ends us like Ctrl-C; a second one changes nothing while the first is being served."""
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
+    servers = folder / "servers"
+    # Leftovers of a killed run end before the ports are looked at: they may hold them.
+    with claimed(folder / "services") as pids, interruptible(pids, servers) as interruption:
+        _need_free(api_port, "DISPATCHER_API_PORT")
+        _need_free(ingest_port, "DISPATCHER_INGEST_PORT")
+        with server_urls(servers, progress=progress) as urls:
+            known = _remembered(folder)
+            ports = {name: free_port() for name in SERVICES} | {
+                name: port for name, port in (("api", api_port), ("ingest", ingest_port)) if port
+            }
+            made = Site(folder, _environment(known, ports, urls.amqp, urls.mongodb), ports, known["sample_secret"])
+            try:
+                _start(made, pids, progress)
+                yield made
+            finally:
+                interruption.begin_stop()
+                _stop(made)
 
 
 def _start(made: Site, pids: Path, progress: Progress) -> None:
@@ -114,7 +109,7 @@ def _stop(made: Site) -> None:
 
 
 def _is_ready(url: str) -> bool:
-    with suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url + "/readyz", timeout=3) as answer:
+    with suppress(urllib.error.URLError, OSError), _DIRECT.open(url + "/readyz", timeout=3) as answer:
         return bool(answer.status == 200)
     return False
 
@@ -125,7 +120,7 @@ def _environment(known: dict[str, str], ports: dict[str, int], amqp: str, mongod
         "MONGODB_URL": mongodb,
         "ADMIN_KEY": os.environ.get("DISPATCHER_ADMIN_KEY") or known["admin_key"],
         "SECRET_KEYS": os.environ.get("DISPATCHER_SECRET_KEYS") or known["secret_keys"],
-        "EGRESS_ALLOW": EGRESS_ALLOW,
+        "EGRESS_ALLOW": ",".join(filter(None, (os.environ.get("DISPATCHER_EGRESS_ALLOW"), EGRESS_ALLOW))),
         "ALLOW_HTTP": "true",
         "STOP_SECONDS": str(STOP_SECONDS - 2),
         **{f"{name.upper()}_PORT": str(port) for name, port in ports.items()},
@@ -167,10 +162,3 @@ def _need_free(port: int, variable: str) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise SiteFailed(f"port {port} is in use: set {variable} to a free one") from None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -20,7 +20,7 @@ from shared.errors import DependencyUnavailable
 log = structlog.get_logger()
 Result = TypeVar("Result")
 
-_WAIT = wait_exponential_jitter(initial=0.1, max=3, jitter=0.5)
+_WAIT = wait_exponential_jitter(multiplier=0.1, max=3, jitter=0.5)
 
 
 class _StopWhen(stop_base):

@@ -130,13 +130,18 @@ def test_a_paused_database_is_silent_and_answers_when_resumed(servers: Servers) 
         servers.mongodb.pause()
         try:
             with pytest.raises(PyMongoError):
-                for _ in range(100):  # its threads stop one by one: a busy machine may see a last answer
-                    mongo.admin.command("ping")
-                    time.sleep(0.05)
+                _ping_for_seconds(mongo)
         finally:
             servers.mongodb.resume()
     with client(servers.mongodb.url) as mongo:
         assert mongo.admin.command("hello")["isWritablePrimary"]
+
+
+def _ping_for_seconds(mongo: MongoClient[dict[str, Any]]) -> None:
+    """A stopped process's threads stop one by one: a busy machine may see a last answer."""
+    for _ in range(100):
+        mongo.admin.command("ping")
+        time.sleep(0.05)
 
 
 def test_nothing_listens_beyond_this_machine(servers: Servers) -> None:

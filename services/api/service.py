@@ -3,6 +3,7 @@
 import base64
 import ipaddress
 import secrets
+import socket
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -98,7 +99,7 @@ class WebhookService:
         parts = urlsplit(url)
         if parts.scheme == "http" and not self._egress.allow_http:
             raise _refused_url("plain http is not allowed here; use https")
-        host = parts.hostname or ""
+        host = (parts.hostname or "").rstrip(".")
         port = parts.port or (443 if parts.scheme == "https" else 80)
         if (address := _address(host)) and not self._egress.allows(address, port):
             raise _refused_url(f"{host} is not a public address")
@@ -112,9 +113,14 @@ def new_secret() -> str:
 
 
 def _address(host: str) -> str | None:
+    """The address that a host is, in any of the spellings that resolvers take: 127.1, 0x7f000001, 2130706433, …"""
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except OSError:
         return None
 
 

@@ -106,6 +106,8 @@ class Sender:
             while True:
                 try:
                     return await self._exchange(url, body, headers)
+                except aiohttp.ClientConnectorError:
+                    raise  # no connection was made, so none was kept
                 except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError):
                     # A kept connection that failed has left the pool, so this ends with a fresh one at the latest.
                     if connection.fresh:

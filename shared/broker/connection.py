@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 CONNECT_TIMEOUT_SECONDS = 10
 HEARTBEAT_SECONDS = 15
+SETUP_SECONDS = 20
+"""For connecting, declaring and opening a channel together: a broker that hangs in between must not hang us."""
 
 BROKER_ERRORS = (AMQPError, ConnectionError, OSError, asyncio.TimeoutError, RuntimeError)
 """What aio-pika raises when the broker is away, slow or going; RuntimeError is a closed transport."""

@@ -12,7 +12,14 @@ from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from shared import metrics
-from shared.broker.connection import BROKER_ERRORS, connect, declare_again, raw_channel, unavailable_if_gone
+from shared.broker.connection import (
+    BROKER_ERRORS,
+    SETUP_SECONDS,
+    connect,
+    declare_again,
+    raw_channel,
+    unavailable_if_gone,
+)
 from shared.errors import DependencyUnavailable
 from shared.lifecycle import cancel
 from shared.retry import keep_trying
@@ -87,9 +94,9 @@ class Consumer:
         """Connect and consume; the event is set when that connection or channel is gone."""
         if self._connection:
             await _close(self._connection)
-        self._connection = await connect(self._url, f"{self._name} consumer of {self.queue}")
         lost = asyncio.Event()
-        async with unavailable_if_gone():
+        async with unavailable_if_gone(), asyncio.timeout(SETUP_SECONDS):
+            self._connection = await connect(self._url, f"{self._name} consumer of {self.queue}")
             await declare_again(self._connection)
             channel = self._connection.channel(publisher_confirms=False)
             await channel.initialize()

@@ -10,7 +10,7 @@ from aiormq.abc import AbstractChannel as RawChannel
 from pamqp.commands import Basic
 
 from shared import metrics
-from shared.broker.connection import connect, declare_again, raw_channel, unavailable_if_gone
+from shared.broker.connection import SETUP_SECONDS, connect, declare_again, raw_channel, unavailable_if_gone
 from shared.errors import DependencyUnavailable
 
 log = structlog.get_logger()
@@ -68,8 +68,8 @@ class Publisher:
             if self._channel and not self._channel.is_closed:
                 return self._channel
             await self._close()
-            self._connection = await connect(self._url, f"{self._name} publisher")
-            async with unavailable_if_gone():
+            async with unavailable_if_gone(), asyncio.timeout(SETUP_SECONDS):
+                self._connection = await connect(self._url, f"{self._name} publisher")
                 await declare_again(self._connection)
                 channel = self._connection.channel(on_return_raises=True)
                 await channel.initialize()

@@ -32,8 +32,12 @@ check: $(DEV_READY) ## lint, format, types, layers, unit tests; no servers
 	@$(PYTHON) -m pytest tests/unit
 
 .PHONY: test
-test: check ## check, then all tests on real servers
-	@exec $(PYTHON) -m pytest tests --ignore tests/unit
+test: check ## check, then all tests on real servers but the faults
+	@exec $(PYTHON) -m pytest tests --ignore tests/unit --ignore tests/faults
+
+.PHONY: faults
+faults: $(DEV_READY) ## kill and pause services and servers under load, and kill at every await (10 minutes)
+	@exec $(PYTHON) -m pytest tests/faults
 
 .PHONY: bench
 bench: $(DEV_READY) ## measure deliveries per second on this machine

@@ -1,13 +1,14 @@
 """The receivers in this folder are the guide's own words."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
-# `../shared/reference` lies beside a checkout of the project where it is developed, and nowhere else.
-GUIDE = HERE.parents[2] / "shared/reference/webhook-setup-guide.txt"
+# Where the guide is at hand, this variable says where; a checkout by itself does not hold it.
+GUIDE = os.environ.get("GUIDE_TEXT", "")
 
 
 def without_types(code: str) -> str:
@@ -25,6 +26,6 @@ def receivers() -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ["receiver.py", "signed.mjs", "plain.mjs"])
 def test_a_receiver_is_printed_so_in_the_guide(name: str) -> None:
-    if not GUIDE.exists():
-        pytest.skip(f"the guide is not at {GUIDE}")
-    assert receivers()[name].strip() in without_types(GUIDE.read_text())
+    if not GUIDE:
+        pytest.skip("GUIDE_TEXT does not name a copy of the guide")
+    assert receivers()[name].strip() in without_types(Path(GUIDE).read_text())

@@ -1,0 +1,328 @@
+"""What can happen to messages in fan-out, worker and scheduler, as far as it leads through different awaits."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from shared.broker.topology import DELIVERIES
+from shared.contracts.event import parse
+from shared.contracts.message import DeliveryMessage, QueuedDelivery, encode
+from shared.ids import delivery_id
+from tests.cluster import Received, until
+from tests.faults.bench import Scenario
+
+# --- fan-out
+
+
+class OneEvent(Scenario):
+    process = "fanout"
+
+
+class ArrayWithOneUnusable(Scenario):
+    """Two of its events go on, one is parked."""
+
+    process = "fanout"
+    ends = ("succeeded", "succeeded")
+    parked = 1
+    sentinel = ""
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        bad = b'{"event":"session.created","tenant_id":"%b","data":{}}' % self.tenant.encode()
+        await self.bench.publish(b"[" + b",".join([self.event("event-1"), bad, self.event("event-2")]) + b"]")
+
+    async def settled(self) -> bool:
+        """Fan-out takes one batch after the other: one that comes behind ours is done."""
+        if not self.sentinel:
+            self.sentinel = f"{self.tenant}-sentinel"
+            await self.bench.publish(self.event("behind").replace(self.tenant.encode(), self.sentinel.encode()))
+        return await self.bench.mongo.db.events.find_one({"tenant_id": self.sentinel}) is not None
+
+
+class NoWorker(Scenario):
+    """Deliveries pile up: fan-out makes larger batches first, then stops taking, until a worker is back."""
+
+    process = "fanout"
+    ends = ("succeeded",) * 6
+
+    async def begin(self) -> None:
+        self.waits = self._waits()
+        await self.create_webhooks()
+        self.bench.running["delivery"].kill()
+        for number in range(len(self.ends)):
+            await self.bench.publish(self.event(f"event-{number}"))
+            await until(lambda: self._queued_or_stuck(number + 1), 10, self.bench.explain, every=0.01)  # noqa: B023
+
+    async def _queued_or_stuck(self, wanted: int) -> bool:
+        if not self.bench.running["fanout"].alive():
+            return True
+        return await self.bench.depth(DELIVERIES) >= min(wanted, 4)
+
+    def _waits(self) -> int:
+        return self.bench.running["fanout"].log.read_bytes().count(b'"event":"fanout.waiting"')
+
+    async def happened(self) -> bool:
+        return self._waits() >= self.waits + 2
+
+    async def recover(self) -> None:
+        self.bench.start("delivery")
+
+
+class BrokenWebhook(Scenario):
+    """A document that our code trips over: the batch fails, then one of its messages, until somebody repairs it."""
+
+    process = "fanout"
+    before_start = True  # so that both messages are one batch
+
+    async def begin(self) -> None:
+        self.failures = self._failures()
+        await self.create_webhooks()
+        await self.bench.mongo.db.webhooks.update_one({"_id": self.webhook_ids[0]}, {"$unset": {"event_types": ""}})
+        await self.bench.publish(self.event("event-1"))
+        await self.bench.publish(self.event("event-1").replace(self.tenant.encode(), b"without-webhooks"))
+
+    def _failures(self) -> int:
+        return self.bench.running["fanout"].log.read_bytes().count(b"fanout.message_failed")
+
+    async def happened(self) -> bool:
+        return self._failures() >= self.failures + 2  # so the first was given back
+
+    async def recover(self) -> None:
+        repaired = {"$set": {"event_types": ["session.created"]}}
+        await self.bench.mongo.db.webhooks.update_one({"_id": self.webhook_ids[0]}, repaired)
+
+
+# --- worker
+
+
+class Fresh(Scenario):
+    process = "delivery"
+
+
+class SlowEndpoint(Scenario):
+    """Answers after its message was let go of."""
+
+    process = "delivery"
+
+    async def answer(self, received: Received) -> int:  # type: ignore[override]
+        await asyncio.sleep(0.6)
+        return 200
+
+
+class CrowdedEndpoint(Scenario):
+    """More deliveries than the endpoints, and the worker, have places for."""
+
+    process = "delivery"
+    webhooks = 3
+    ends = ("succeeded",) * 12
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        await self.bench.publish(b"[" + b",".join(self.event(f"event-{n}") for n in range(4)) + b"]")
+
+    async def answer(self, received: Received) -> int:  # type: ignore[override]
+        await asyncio.sleep(0.03)
+        return 200
+
+
+class NamedHost(Scenario):
+    """A worker that has not yet resolved the endpoint's name."""
+
+    process = "delivery"
+    host = "localhost"
+    before_start = True
+
+
+class LastAttemptFails(Scenario):
+    process = "delivery"
+    ends = ("dead",)
+    reason = "attempts_exhausted"
+    dead_letters = 1
+
+    async def create_webhooks(self, **fields: Any) -> None:
+        await super().create_webhooks(max_attempts=1, **fields)
+
+    def answer(self, received: Received) -> Any:
+        return 500
+
+
+class Gone(Scenario):
+    """410: dead at once, and the webhook is set inactive."""
+
+    process = "delivery"
+    ends = ("dead",)
+    dead_letters = 1
+
+    def answer(self, received: Received) -> Any:
+        return 410
+
+    async def check(self) -> None:
+        webhook = await self.bench.mongo.db.webhooks.find_one({"_id": self.webhook_ids[0]})
+        assert (webhook["is_active"], webhook["disabled_reason"]) == (False, "gone")
+        (document,) = await self.documents()
+        # A crash after the webhook was set inactive lets its delivery find it so.
+        assert document["reason"] in ("gone", "webhook_inactive")
+
+
+class NotADeliveryMessage(Scenario):
+    process = "delivery"
+    ends = ()
+    parked = 1
+    ended_at: datetime | None = None
+
+    async def begin(self) -> None:
+        await self.bench.publish(b"not JSON, from " + self.tenant.encode(), "", DELIVERIES)
+
+    async def settled(self) -> bool:
+        """A marker that was sent later has arrived behind it."""
+        self.ended_at = self.ended_at or self.bench.mongo.now()
+        marker = await self.bench.mongo.db.markers.find_one({"_id": DELIVERIES})
+        return bool(marker["arrived"] > self.ended_at)
+
+
+class BrokenDocument(Scenario):
+    """A message that our code trips over every time: the broker parks it, past its delivery limit."""
+
+    process = "delivery"
+    ends = ("pending",)
+    parked = 1
+
+    async def begin(self) -> None:
+        broken = {"_id": f"delivery_of_{self.tenant}", "tenant_id": self.tenant, "status": "pending"}  # it has no turn
+        await self.bench.mongo.db.deliveries.insert_one(broken)
+        now = self.bench.mongo.seconds()
+        queued = _queued(self.tenant, broken["_id"], "webhook_none", now, check=True)
+        await self.bench.publish(encode(DeliveryMessage(handed_at=now, deliveries=[queued])), "", DELIVERIES)
+
+
+class Redelivered(Scenario):
+    """A message that came back, as after a crash: its deliveries go one by one."""
+
+    process = "delivery"
+    ends = ("succeeded", "succeeded")
+    before_start = True
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        await self.bench.publish(b"[" + self.event("event-1") + b"," + self.event("event-2") + b"]")
+        await until(self._is_taken, 10, self.bench.explain, every=0.01)
+
+    async def _is_taken(self) -> bool:
+        taken = [message async for message in self._all_queued()]
+        for message in taken:
+            await message.nack(requeue=True)
+        return any(self.tenant.encode() in message.body for message in taken)
+
+    async def _all_queued(self) -> Any:
+        while message := await self.bench.take(DELIVERIES):
+            yield message
+
+
+class RedeliveredTooOften(Redelivered):
+    ends = ("dead", "dead")
+    reason = "internal"
+    dead_letters = 2
+
+    async def begin(self) -> None:
+        await super().begin()
+        await self.bench.mongo.db.deliveries.update_many({"tenant_id": self.tenant}, {"$set": {"faults": 5}})
+
+
+class UnreadableSecret(Scenario):
+    """A fault of ours, until somebody repairs it."""
+
+    process = "delivery"
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        webhooks = self.bench.mongo.db.webhooks
+        self.secrets = (await webhooks.find_one({"_id": self.webhook_ids[0]}))["secrets"]
+        broken = [{**secret, "key": "lost"} for secret in self.secrets]
+        await webhooks.update_one({"_id": self.webhook_ids[0]}, {"$set": {"secrets": broken}})
+        await self.bench.publish(self.event("event-1"))
+
+    async def happened(self) -> bool:
+        return any(document.get("waiting_for") == "fault" for document in await self.documents())
+
+    async def recover(self) -> None:
+        await self.bench.mongo.db.webhooks.update_one({"_id": self.webhook_ids[0]}, {"$set": {"secrets": self.secrets}})
+
+
+# --- scheduler
+
+
+class Retry(Scenario):
+    """Its second attempt is due soon after the first."""
+
+    process = "scheduler"
+
+    def answer(self, received: Received) -> Any:
+        return 500 if received.headers["X-Allure-Attempt"] == "1" else 200
+
+
+class LostByTheBroker(Scenario):
+    """Handed over a while ago, and no message in any queue."""
+
+    process = "scheduler"
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        mongo, webhook = self.bench.mongo, self.webhook_ids[0]
+        long_ago = mongo.now() - timedelta(minutes=1)
+        event = parse(self.event("event-1"), now=long_ago)
+        identity = delivery_id(self.tenant, event.event_id, webhook)
+        queued = _queued(self.tenant, identity, webhook, long_ago.timestamp())
+        await self.bench.events.mark([event])
+        await self.bench.deliveries.insert([queued], long_ago)
+
+
+class EventMissing(Scenario):
+    """Waits for an event that will not come any more."""
+
+    process = "scheduler"
+    ends = ("dead",)
+    reason = "event_missing"
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        old = self.bench.mongo.now() - timedelta(days=4)
+        queued = _queued(self.tenant, f"delivery_of_{self.tenant}", self.webhook_ids[0], old.timestamp())
+        await self.bench.deliveries.insert([queued], old)
+        await self.bench.mongo.db.deliveries.update_one(
+            {"_id": queued.id}, {"$set": {"status": "waiting", "due_at": old, "waiting_for": "retry"}}
+        )
+
+
+def _queued(tenant: str, identity: str, webhook_id: str, created_at: float, *, check: bool = False) -> QueuedDelivery:
+    return QueuedDelivery(
+        id=identity,
+        tenant_id=tenant,
+        webhook_id=webhook_id,
+        event_id="event-1",
+        event="session.created",
+        created_at=created_at,
+        body=msgspec.Raw(b'{"tenant_id":"%b"}' % tenant.encode()),
+        check=check,
+    )
+
+
+SCENARIOS: dict[str, tuple[type[Scenario], ...]] = {
+    "fanout": (OneEvent, ArrayWithOneUnusable, NoWorker, BrokenWebhook),
+    "delivery": (
+        Fresh,
+        LastAttemptFails,
+        NotADeliveryMessage,
+        Gone,
+        CrowdedEndpoint,
+        SlowEndpoint,
+        NamedHost,
+        Redelivered,
+        RedeliveredTooOften,
+        UnreadableSecret,
+        BrokenDocument,
+    ),
+    "scheduler": (Retry, EventMissing, LostByTheBroker),
+}
+"""Quick ones first: a point is killed in the first of them that comes by it."""

@@ -32,11 +32,11 @@ check: $(DEV_READY) ## lint, format, types, layers, unit tests; no servers
 	@$(PYTHON) -m pytest tests/unit
 
 .PHONY: test
-test: check ## check, then all tests on real servers but the faults
-	@exec $(PYTHON) -m pytest tests --ignore tests/unit --ignore tests/faults
+test: check ## check, then all tests on real servers (10 minutes)
+	@exec $(PYTHON) -m pytest tests --ignore tests/unit
 
 .PHONY: faults
-faults: $(DEV_READY) ## kill and pause services and servers under load, and kill at every await (10 minutes)
+faults: $(DEV_READY) ## only the tests that kill and pause services and servers under load, and kill at every await
 	@exec $(PYTHON) -m pytest tests/faults
 
 .PHONY: bench

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from shared.errors import DispatcherError, StartupError
 from shared.settings import DrainSettings, LogSettings, load
 
 log = structlog.get_logger()
+_failed_tasks: "list[asyncio.Task[None]]" = []
 
 
 class Part(Protocol):
@@ -123,13 +124,15 @@ async def _stop(started: list[tuple[str, Part]], stop_seconds: float) -> None:
 
 
 def run(name: str, *builders: Callable[[], Service]) -> None:
-    """Main of a service process: exit code 0 after a signal, 2 when it cannot start (one line says why)."""
+    """Main of a service process: exit code 0 after a signal, 1 after a failure of ours, 2 when it cannot start."""
     try:
         logs.configure(load(LogSettings).log_level, name)
         stop_seconds = load(DrainSettings).stop_seconds
         uvloop.run(_main(builders, stop_seconds))
     except DispatcherError as error:
         sys.exit(_complain(name, error))
+    if _failed_tasks:
+        sys.exit(1)
 
 
 def _complain(name: str, error: DispatcherError) -> int:
@@ -143,6 +146,28 @@ async def _main(builders: Sequence[Callable[[], Service]], stop_seconds: float) 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     await serve([build() for build in builders], stop_seconds, stopped)
+
+
+def background(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    """A task that nobody awaits. One that ends by an error ends the process: half alive is worse than restarted."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_end_process_unless_expected)
+    return task
+
+
+def was_cancelled(task: "asyncio.Task[Any] | None" = None) -> bool:
+    """Whether somebody cancelled the task; libraries also raise CancelledError when nobody did."""
+    task = task or asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _end_process_unless_expected(task: "asyncio.Task[None]") -> None:
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    if error is None or (task.cancelled() and was_cancelled(task)):
+        return
+    log.critical("service.task_failed", task=repr(task.get_coro()), exc_info=error)
+    _failed_tasks.append(task)
+    signal.raise_signal(signal.SIGTERM)
 
 
 async def cancel(*tasks: "asyncio.Task[Any] | None") -> None:

@@ -20,7 +20,7 @@ from shared.broker.parking import park
 from shared.broker.publisher import Publisher
 from shared.contracts.delivery import Dead, Decision, Step, Wait, WaitingFor
 from shared.errors import DeliveryFault, DependencyUnavailable, InvalidMessage
-from shared.lifecycle import cancel
+from shared.lifecycle import background, cancel
 from shared.retry import keep_trying
 
 log = structlog.get_logger()
@@ -89,7 +89,7 @@ class Lane:
         self._opener: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._opener = asyncio.create_task(self._open())
+        self._opener = background(self._open())
         await self._consumer.start(self._inbox.put_nowait)
 
     async def stop(self, deadline: float) -> None:
@@ -219,6 +219,6 @@ class Lane:
             self._room.clear()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = background(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

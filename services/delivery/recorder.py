@@ -12,6 +12,7 @@ from shared.broker.topology import DEAD_DELIVERIES, DEAD_LETTERS
 from shared.contracts.delivery import LIVE, Dead, DeliveryRecord, Step
 from shared.contracts.webhook import ENDED_GONE
 from shared.errors import DependencyUnavailable
+from shared.lifecycle import background
 from shared.retry import keep_trying
 from shared.store.deliveries import Deliveries, attempt_document
 from shared.store.mongo import Document, Mongo
@@ -48,7 +49,7 @@ class Recorder:
         written = asyncio.get_running_loop().create_future()
         self._pending.append((steps, written))
         if self._writing is None:
-            self._writing = asyncio.create_task(self._write_all())
+            self._writing = background(self._write_all())
         await written
 
     async def _write_all(self) -> None:

@@ -21,7 +21,7 @@ from shared.contracts.message import QueuedDelivery, batches
 from shared.errors import InvalidMessage
 from shared.handover import HandOver
 from shared.ids import delivery_id, event_key
-from shared.lifecycle import cancel
+from shared.lifecycle import background, cancel
 from shared.matching import Subscriptions
 from shared.retry import keep_trying
 from shared.store.deliveries import Deliveries
@@ -62,7 +62,7 @@ class FanoutService:
         self._busy = asyncio.Lock()
 
     async def start(self) -> None:
-        self._running = asyncio.create_task(self._run())
+        self._running = background(self._run())
         await self._inbox.start()
 
     async def stop(self, deadline: float) -> None:

@@ -19,7 +19,7 @@ from shared.contracts.delivery import Dead, Step, Wait, WaitingFor
 from shared.contracts.message import Marker, QueuedDelivery, encode
 from shared.handover import HandOver
 from shared.ids import event_key
-from shared.lifecycle import cancel
+from shared.lifecycle import background, cancel
 from shared.retry import keep_trying
 from shared.store.deliveries import Deliveries
 from shared.store.events import Events
@@ -69,7 +69,7 @@ class Scheduler:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._release_for_ever()), asyncio.create_task(self._search_for_ever())]
+        self._tasks = [background(self._release_for_ever()), background(self._search_for_ever())]
 
     async def stop(self, deadline: float) -> None:
         """What was claimed and not published is found as lost by the next scheduler."""

@@ -13,6 +13,7 @@ from yarl import URL
 
 from shared.broker.topology import EXCHANGES, QUEUES, Queue
 from shared.errors import DependencyUnavailable, StartupError
+from shared.lifecycle import was_cancelled
 
 log = structlog.get_logger()
 
@@ -27,11 +28,19 @@ BROKER_ERRORS = (AMQPError, ConnectionError, OSError, asyncio.TimeoutError, Runt
 
 @asynccontextmanager
 async def unavailable_if_gone() -> AsyncIterator[None]:
-    """Turns aio-pika's ways of saying that the broker is away into DependencyUnavailable."""
+    """Turns aio-pika's ways of saying that the broker is away into DependencyUnavailable.
+
+    One of them is a CancelledError, when a connection ends under somebody who waits on it. Nobody cancelled the task
+    then, and it must not end by it.
+    """
     try:
         yield
     except BROKER_ERRORS as error:
         raise DependencyUnavailable(f"RabbitMQ: {type(error).__name__}: {error}") from error
+    except asyncio.CancelledError as error:
+        if was_cancelled():
+            raise
+        raise DependencyUnavailable("RabbitMQ: the connection ended") from error
 
 
 async def connect(url: str, name: str) -> AbstractConnection:

@@ -13,7 +13,6 @@ from pamqp.commands import Basic
 
 from shared import metrics
 from shared.broker.connection import (
-    BROKER_ERRORS,
     SETUP_SECONDS,
     connect,
     declare_again,
@@ -21,7 +20,7 @@ from shared.broker.connection import (
     unavailable_if_gone,
 )
 from shared.errors import DependencyUnavailable
-from shared.lifecycle import cancel
+from shared.lifecycle import background, cancel
 from shared.retry import keep_trying
 
 log = structlog.get_logger()
@@ -57,7 +56,7 @@ class Consumer:
 
     async def start(self, on_message: Callable[[Message], None]) -> None:
         self._on_message = on_message
-        self._running = asyncio.create_task(self._run())
+        self._running = background(self._run())
 
     async def check(self) -> None:
         if not self._channel or self._channel.is_closed:
@@ -68,9 +67,9 @@ class Consumer:
         self._stopping.set()
         if self._channel and not self._channel.is_closed:
             try:
-                async with asyncio.timeout(2):
+                async with unavailable_if_gone(), asyncio.timeout(2):
                     await self._channel.basic_cancel(self._tag)
-            except BROKER_ERRORS as error:
+            except DependencyUnavailable as error:
                 log.debug("broker.cancel_failed", queue=self.queue, error=repr(error))
 
     async def stop(self) -> None:
@@ -144,16 +143,18 @@ async def ack_up_to(messages: Iterable[Message]) -> None:
 
 async def _settle(channel: RawChannel, tag: int, *, multiple: bool) -> None:
     try:
-        await channel.basic_ack(tag, multiple=multiple, wait=False)
-    except BROKER_ERRORS as error:
+        async with unavailable_if_gone():
+            await channel.basic_ack(tag, multiple=multiple, wait=False)
+    except DependencyUnavailable as error:
         log.info("broker.ack_lost", error=repr(error))
 
 
 async def give_back(message: Message) -> None:
     """Return a message to its queue; past the delivery limit the broker parks it."""
     try:
-        await message.channel.basic_nack(message.tag, requeue=True, wait=False)
-    except BROKER_ERRORS as error:
+        async with unavailable_if_gone():
+            await message.channel.basic_nack(message.tag, requeue=True, wait=False)
+    except DependencyUnavailable as error:
         log.info("broker.nack_lost", error=repr(error))
 
 

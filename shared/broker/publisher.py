@@ -1,7 +1,8 @@
 """Publishes and says so only when a majority of the broker's disks has it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -35,11 +36,10 @@ class Publisher:
         self, exchange: str, routing_key: str, body: bytes, *, headers: Mapping[str, Any] | None = None
     ) -> None:
         """Persistent, mandatory, confirmed. Raises DependencyUnavailable; then it may have arrived all the same."""
-        channel = await self._ready()
         properties = Basic.Properties(
             delivery_mode=_PERSISTENT, content_type="application/json", headers=dict(headers) if headers else None
         )
-        async with unavailable_if_gone():
+        async with self._in_use() as channel:
             confirmation = await channel.basic_publish(
                 body,
                 exchange=exchange,
@@ -53,13 +53,24 @@ class Publisher:
 
     async def depth(self, queue: str) -> int:
         """Messages ready in a queue. Raises DependencyUnavailable."""
-        channel = await self._ready()
-        async with unavailable_if_gone():
+        async with self._in_use() as channel:
             answer = await channel.queue_declare(queue, passive=True, timeout=self._timeout)
         return answer.message_count or 0
 
     async def check(self) -> None:
         await self._ready()
+
+    @asynccontextmanager
+    async def _in_use(self) -> AsyncIterator[RawChannel]:
+        """A channel that failed is not used again: after a timeout it may call itself open, and refuse everything."""
+        channel = await self._ready()
+        try:
+            async with unavailable_if_gone():
+                yield channel
+        except DependencyUnavailable:
+            if self._channel is channel:
+                self._channel = None
+            raise
 
     async def _ready(self) -> RawChannel:
         if self._channel and not self._channel.is_closed:

@@ -20,7 +20,7 @@ from pymongo.errors import (
 )
 
 from shared.errors import DependencyUnavailable
-from shared.lifecycle import cancel
+from shared.lifecycle import background, cancel
 from shared.retry import keep_trying
 from shared.times import at
 
@@ -105,7 +105,7 @@ class Mongo:
         return time.time() + self._offset
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._keep_time())
+        self._task = background(self._keep_time())
 
     async def stop(self, deadline: float) -> None:
         self._stopping.set()

@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from motor.motor_asyncio import AsyncIOMotorChangeStream
 from pymongo.errors import PyMongoError
 
-from shared.lifecycle import cancel
+from shared.lifecycle import background, cancel
 from shared.matching import Subscriptions
 from shared.store.mongo import Mongo
 from shared.store.webhooks import Webhooks
@@ -38,7 +38,7 @@ class WebhookView:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._follow())
+        self._task = background(self._follow())
 
     async def stop(self, deadline: float) -> None:
         await cancel(self._task)

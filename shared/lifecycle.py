@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -141,11 +142,19 @@ def _complain(name: str, error: DispatcherError) -> int:
 
 
 async def _main(builders: Sequence[Callable[[], Service]], stop_seconds: float) -> None:
+    _collect_less_often()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     await serve([build() for build in builders], stop_seconds, stopped)
+
+
+def _collect_less_often() -> None:
+    """Python's defaults spend a tenth of a busy service's time looking for cycles: among modules, which never go, and
+    among the objects of requests under way, which go by themselves."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def background(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":

@@ -25,13 +25,15 @@ from shared.store.webhooks import Webhooks
 
 NAME = "delivery"
 AGAIN_SHARE = 0.25
+VIEW_FRESH_SECONDS = 0.5
+"""Of the second in which a change of a webhook has to be in force."""
 
 
 def build() -> Service:
     settings, retry = load(DeliverySettings), load(RetrySettings)
     mongo, publisher = wiring.mongo(), wiring.publisher(NAME)
     webhooks, deliveries = wiring.webhooks(mongo), wiring.deliveries(mongo)
-    view = WebhookView(mongo, webhooks)
+    view = WebhookView(webhooks, fresh_seconds=VIEW_FRESH_SECONDS)
     sender = Sender(egress=wiring.egress(), time_limit_seconds=settings.attempt_timeout_seconds)
     recorder = Recorder(mongo=mongo, deliveries=deliveries, webhooks=webhooks, publisher=publisher)
     service = DeliveryService(
@@ -46,7 +48,7 @@ def build() -> Service:
         Lane,
         patience=Patience(detach=timedelta(seconds=settings.detach_seconds), lease=lease),
         gate=Gate(total=settings.in_flight, per_endpoint=settings.in_flight_per_endpoint),
-        selection=Selection(mongo=mongo, deliveries=deliveries, markers=Markers(mongo), lease=lease),
+        selection=Selection(mongo=mongo, deliveries=deliveries, markers=Markers(mongo), view=view, lease=lease),
         service=service,
         recorder=recorder,
         publisher=publisher,
@@ -60,7 +62,7 @@ def build() -> Service:
         name=NAME,
         host=settings.delivery_host,
         port=settings.delivery_port,
-        parts=[mongo, Topology(url=wiring.amqp_url(), name=NAME), view, sender, publisher, recorder, *lanes],
+        parts=[mongo, Topology(url=wiring.amqp_url(), name=NAME), sender, publisher, recorder, *lanes],
         checks={
             "mongodb": mongo.check,
             "rabbitmq": publisher.check,
@@ -78,8 +80,8 @@ def _finder(view: WebhookView, webhooks: Webhooks) -> Callable[[str, str], Await
     """The view may say yes; only a read of the primary may say no."""
 
     async def find(tenant_id: str, webhook_id: str) -> Webhook | None:
-        subscriptions = await keep_trying(lambda: view.tenant(tenant_id))
-        webhook = subscriptions.by_id.get(webhook_id)
+        tenants = await keep_trying(lambda: view.tenants((tenant_id,)))
+        webhook = tenants[tenant_id].by_id.get(webhook_id)
         if webhook and webhook.is_active:
             return webhook
         return await keep_trying(lambda: webhooks.get(webhook_id))

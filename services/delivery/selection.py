@@ -11,15 +11,19 @@ from shared.retry import keep_trying
 from shared.store.deliveries import Deliveries
 from shared.store.markers import Markers
 from shared.store.mongo import Document, Mongo
+from shared.store.view import WebhookView
 
 
 class Selection:
     """`lease`: a message that was handed over longer ago is not trusted without a look at the documents."""
 
-    def __init__(self, *, mongo: Mongo, deliveries: Deliveries, markers: Markers, lease: timedelta) -> None:
+    def __init__(
+        self, *, mongo: Mongo, deliveries: Deliveries, markers: Markers, view: WebhookView, lease: timedelta
+    ) -> None:
         self._mongo = mongo
         self._deliveries = deliveries
         self._markers = markers
+        self._view = view
         self._lease = lease
 
     def now(self) -> datetime:
@@ -32,6 +36,7 @@ class Selection:
                 await keep_trying(lambda: self._markers.arrived(queue, sent_at))
                 return []
             case DeliveryMessage() as decoded:
+                await self._refresh_view(decoded)
                 doubted = list(self._doubted(decoded, message))
                 documents = await self._read(doubted)
                 unread = {queued.id for queued in decoded.deliveries} - {queued.id for queued in doubted}
@@ -49,6 +54,11 @@ class Selection:
         for queued in decoded.deliveries:
             if late or message.redelivered or queued.check or queued.turn > 1:
                 yield queued
+
+    async def _refresh_view(self, decoded: DeliveryMessage) -> None:
+        """One question for all of a message; its deliveries then find their webhooks without asking."""
+        tenant_ids = {queued.tenant_id for queued in decoded.deliveries}
+        await keep_trying(lambda: self._view.tenants(tenant_ids))
 
     async def _read(self, doubted: Sequence[QueuedDelivery]) -> dict[str, Document]:
         if not doubted:

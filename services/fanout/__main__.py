@@ -17,7 +17,7 @@ NAME = "fanout"
 def build() -> Service:
     settings = load(FanoutSettings)
     mongo, publisher = wiring.mongo(), wiring.publisher(NAME)
-    view = WebhookView(mongo, wiring.webhooks(mongo))
+    view = WebhookView(wiring.webhooks(mongo), fresh_seconds=0)
     consumer = Consumer(url=wiring.amqp_url(), name=NAME, queue=FANOUT, prefetch=settings.fanout_batch_events)
     inbox = Inbox(
         consumer=consumer,
@@ -39,7 +39,7 @@ def build() -> Service:
         name=NAME,
         host=settings.fanout_host,
         port=settings.fanout_port,
-        parts=[mongo, Topology(url=wiring.amqp_url(), name=NAME), view, publisher, service],
+        parts=[mongo, Topology(url=wiring.amqp_url(), name=NAME), publisher, service],
         checks={"mongodb": mongo.check, "rabbitmq": publisher.check, FANOUT: consumer.check},
     )
 

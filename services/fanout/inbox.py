@@ -16,8 +16,8 @@ from shared.retry import keep_trying
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 1
-_GATHER_SECONDS = 0.005
-_GATHER_TIMES = 10
+_GATHER_SECONDS = 0.01
+_GATHER_TIMES = 2
 
 
 class Inbox:

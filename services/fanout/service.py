@@ -135,10 +135,8 @@ class FanoutService:
         return [event for key, event in by_key.items() if key not in done]
 
     async def _tenants(self, events: Iterable[AcceptedEvent]) -> dict[str, Subscriptions]:
-        tenants: dict[str, Subscriptions] = {}
-        for tenant_id in {event.tenant_id for event in events}:
-            tenants[tenant_id] = await keep_trying(lambda: self._view.tenant(tenant_id))  # noqa: B023 - awaited here
-        return tenants
+        tenant_ids = {event.tenant_id for event in events}
+        return await keep_trying(lambda: self._view.tenants(tenant_ids))
 
 
 def _parse(message: Message, now: datetime) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:

@@ -1,90 +1,65 @@
-"""Webhooks in memory, per tenant: loaded when first asked for, dropped when a change stream says that they changed.
+"""Webhooks in memory, per tenant: loaded when first asked for, and again when the tenant's version says they changed.
 
-The view may say yes; only a read of the primary may say no. While the stream is not open nothing is kept, so what it
-did not hear of cannot stay.
+A version is one small read for all tenants of a batch. A change stream would cost nothing to ask, but every process
+that follows one has the database filter all that is written for it, deliveries above all.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection
+from dataclasses import dataclass
 
-import structlog
 from cachetools import LRUCache
-from motor.motor_asyncio import AsyncIOMotorChangeStream
-from pymongo.errors import PyMongoError
 
-from shared.lifecycle import background, cancel
 from shared.matching import Subscriptions
-from shared.store.mongo import Mongo
 from shared.store.webhooks import Webhooks
 
-log = structlog.get_logger()
-
 MAX_AGE_SECONDS = 60
-SILENCE_SECONDS = 12
-_AWAIT_MS = 4_000
+"""For changes that nobody counted: made by hand, or by a process that died before it did."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    subscriptions: Subscriptions
+    version: int
+    loaded: float
+    checked: float
 
 
 class WebhookView:
-    """`tenants` bounds how many tenants' webhooks are held."""
+    """`fresh_seconds`: how long an answer may be repeated without asking; `tenants`: how many tenants are held."""
 
-    def __init__(self, mongo: Mongo, webhooks: Webhooks, *, tenants: int = 1_000) -> None:
-        self._mongo = mongo
+    def __init__(self, webhooks: Webhooks, *, fresh_seconds: float, tenants: int = 1_000) -> None:
         self._webhooks = webhooks
-        self._entries: LRUCache[str, tuple[float, Subscriptions]] = LRUCache(tenants)
-        self._changes = 0
-        self._heard = 0.0  # when the stream last answered; 0 while it is not open
-        self._task: asyncio.Task[None] | None = None
+        self._fresh_seconds = fresh_seconds
+        self._entries: LRUCache[str, _Entry] = LRUCache(tenants)
+        self._asking = asyncio.Lock()
 
-    async def start(self) -> None:
-        self._task = background(self._follow())
+    async def tenants(self, tenant_ids: Collection[str]) -> dict[str, Subscriptions]:
+        """The webhooks of each, as they were `fresh_seconds` ago or later. Raises DependencyUnavailable."""
+        held = self._held(tenant_ids)
+        if len(held) < len(tenant_ids):
+            async with self._asking:
+                held = self._held(tenant_ids)
+                held |= await self._ask([tenant_id for tenant_id in tenant_ids if tenant_id not in held])
+        return held
 
-    async def stop(self, deadline: float) -> None:
-        await cancel(self._task)
+    def _held(self, tenant_ids: Collection[str]) -> dict[str, Subscriptions]:
+        since = time.monotonic() - self._fresh_seconds
+        found = ((tenant_id, self._entries.get(tenant_id)) for tenant_id in tenant_ids)
+        return {tenant_id: entry.subscriptions for tenant_id, entry in found if entry and entry.checked > since}
 
-    async def tenant(self, tenant_id: str) -> Subscriptions:
-        """A tenant's webhooks. Raises DependencyUnavailable."""
-        now = time.monotonic()
-        if now - self._heard > SILENCE_SECONDS:
-            self._entries.clear()
-        entry = self._entries.get(tenant_id)
-        if entry and now - entry[0] < MAX_AGE_SECONDS:
-            return entry[1]
-        changes, listening = self._changes, self._heard > 0
-        subscriptions = Subscriptions(await self._webhooks.of_tenant(tenant_id))
-        # A change that arrived meanwhile may be missing in what was read: used once, not kept.
-        if listening and changes == self._changes:
-            self._entries[tenant_id] = (now, subscriptions)
-        return subscriptions
-
-    async def _follow(self) -> None:
-        while True:
-            try:
-                async with self._mongo.db.webhooks.watch(
-                    full_document="updateLookup", max_await_time_ms=_AWAIT_MS
-                ) as stream:
-                    await self._listen(stream)
-            except PyMongoError as error:
-                log.warning("webhooks.stream_lost", error=str(error))
-            self._heard = 0.0
-            self._entries.clear()
-            await asyncio.sleep(1)
-
-    async def _listen(self, stream: AsyncIOMotorChangeStream[Mapping[str, Any]]) -> None:
-        while True:
-            change = await stream.try_next()
-            self._heard = time.monotonic()
-            if change is not None:
-                self._changes += 1
-                self._forget(change)
-
-    def _forget(self, change: Mapping[str, Any]) -> None:
-        document = change.get("fullDocument")
-        if document:
-            self._entries.pop(document["tenant_id"], None)
-            return
-        webhook_id = change.get("documentKey", {}).get("_id")
-        for tenant_id, (_, subscriptions) in list(self._entries.items()):
-            if webhook_id is None or webhook_id in subscriptions.by_id:
-                self._entries.pop(tenant_id, None)
+    async def _ask(self, tenant_ids: Collection[str]) -> dict[str, Subscriptions]:
+        """The version is read before the webhooks: a change in between is loaded twice, never missed."""
+        asked = time.monotonic()
+        versions = await self._webhooks.versions(tenant_ids) if tenant_ids else {}
+        answer = {}
+        for tenant_id, version in versions.items():
+            entry = self._entries.get(tenant_id)
+            if entry and entry.version == version and asked - entry.loaded < MAX_AGE_SECONDS:
+                entry.checked = asked
+            else:
+                loaded = Subscriptions(await self._webhooks.of_tenant(tenant_id))
+                entry = self._entries[tenant_id] = _Entry(loaded, version, loaded=asked, checked=asked)
+            answer[tenant_id] = entry.subscriptions
+        return answer

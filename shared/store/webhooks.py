@@ -1,6 +1,6 @@
 """Webhooks as documents. The view in memory that services match and deliver by is in `view.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ VERSION = 1
 
 
 class Webhooks:
-    """Create, read, change and delete; each change adds 1 to `version`."""
+    """Create, read, change and delete. Each adds 1 to the tenant's version when done, by which the view notices."""
 
     def __init__(self, mongo: Mongo, box: SecretBox) -> None:
         self._mongo = mongo
@@ -24,12 +24,21 @@ class Webhooks:
     async def insert(self, webhook: Webhook) -> None:
         async with unavailable_if_gone():
             await self._mongo.db.webhooks.insert_one(self._document(webhook))
+            await self._count_change(webhook.tenant_id)
 
     async def get(self, webhook_id: str, tenant_id: str | None = None) -> Webhook | None:
         """From the primary. With a tenant, only that tenant's."""
         async with unavailable_if_gone():
             document = await self._mongo.db.webhooks.find_one(_key(webhook_id, tenant_id))
         return self._webhook(document) if document else None
+
+    async def versions(self, tenant_ids: Iterable[str]) -> dict[str, int]:
+        """How often the webhooks of each tenant were changed."""
+        wanted = list(tenant_ids)
+        async with unavailable_if_gone():
+            cursor = self._mongo.db.tenants.find({"_id": {"$in": wanted}}, {"webhooks_version": 1})
+            found = {document["_id"]: document["webhooks_version"] for document in await cursor.to_list(None)}
+        return {tenant_id: found.get(tenant_id, 0) for tenant_id in wanted}
 
     async def of_tenant(self, tenant_id: str, *, limit: int = 0) -> list[Webhook]:
         """All of a tenant, oldest first."""
@@ -61,23 +70,36 @@ class Webhooks:
                 {"$set": {**changes, "updated_at": now}, "$inc": {"version": 1}},
                 return_document=ReturnDocument.AFTER,
             )
+            if document:
+                await self._count_change(document["tenant_id"])
         return self._webhook(document) if document else None
 
     async def deactivate(self, webhook_id: str, reason: str, now: datetime) -> None:
         """Set inactive by ourselves; one that is inactive already keeps its reason."""
         async with unavailable_if_gone():
-            await self._mongo.db.webhooks.update_one(
+            document = await self._mongo.db.webhooks.find_one_and_update(
                 {"_id": webhook_id, "is_active": True},
                 {
                     "$set": {"is_active": False, "disabled_reason": reason, "updated_at": now},
                     "$inc": {"version": 1},
                 },
+                projection={"tenant_id": 1},
             )
+            if document:
+                await self._count_change(document["tenant_id"])
 
     async def delete(self, webhook_id: str, tenant_id: str | None) -> bool:
         async with unavailable_if_gone():
-            result = await self._mongo.db.webhooks.delete_one(_key(webhook_id, tenant_id))
-        return result.deleted_count == 1
+            document = await self._mongo.db.webhooks.find_one_and_delete(
+                _key(webhook_id, tenant_id), projection={"tenant_id": 1}
+            )
+            if document:
+                await self._count_change(document["tenant_id"])
+        return document is not None
+
+    async def _count_change(self, tenant_id: str) -> None:
+        """Comes after the change: who sees the new version also sees the change."""
+        await self._mongo.db.tenants.update_one({"_id": tenant_id}, {"$inc": {"webhooks_version": 1}}, upsert=True)
 
     def _document(self, webhook: Webhook) -> Document:
         return {

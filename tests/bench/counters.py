@@ -31,8 +31,8 @@ class Counters:
         """Events that the broker confirmed."""
         return self._words[PUBLISHED]
 
-    def count_published(self) -> None:
-        self._words[PUBLISHED] += 1
+    def count_published(self, count: int) -> None:
+        self._words[PUBLISHED] += count
 
     def count_received(self, sent_ns: int) -> None:
         words = self._words

@@ -2,16 +2,16 @@
 
 import argparse
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import aiormq
 import uvloop
-from aiormq.channel import Channel
-from pamqp.commands import Basic
+from yarl import URL
 
 from shared.broker.topology import EVENTS
+from tests.bench.amqp import AmqpPublisher
 from tests.bench.children import parent_gone
 from tests.bench.counters import Counters
 from tests.bench.payload import Shape
@@ -24,50 +24,29 @@ Allowance = Callable[[int], int]
 
 
 class Pump:
-    """Publishes as many events as `allowed` permits; `stop` returns when the broker has confirmed all it was sent."""
+    """Publishes as many events as `allowed` permits, 200 in flight; `stop` has it end once all are confirmed."""
 
-    def __init__(self, channel: Channel, shape: Shape, counters: Counters, allowed: Allowance) -> None:
-        self._channel = channel
+    def __init__(self, shape: Shape, counters: Counters, allowed: Allowance) -> None:
         self._events = shape.events()
-        self._counters = counters
         self._allowed = allowed
         self._begun = 0
-        self._done = 0
-        self._tokens = asyncio.Semaphore(0)
         self._stopping = False
+        self._publisher = AmqpPublisher(counters.count_published)
 
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            publishing = [tasks.create_task(self._publish()) for _ in range(_IN_FLIGHT)]
-            while not self._stopping or self._done < self._begun:
-                self._release(0 if self._stopping else self._allowed(self._begun))
-                await asyncio.sleep(_TICK_SECONDS)
-            for task in publishing:
-                task.cancel()
+    async def run(self, url: URL) -> None:
+        publisher, loop = self._publisher, asyncio.get_running_loop()
+        await loop.create_connection(lambda: publisher, url.host, url.port or 5672)
+        await publisher.open(url)
+        while not self._stopping or publisher.in_flight:
+            count = min(self._allowed(self._begun), _IN_FLIGHT - publisher.in_flight)
+            if count > 0 and not self._stopping:
+                self._begun += count
+                publisher.publish(EVENTS, itertools.islice(self._events, count))
+            await asyncio.sleep(_TICK_SECONDS)
+        publisher.close()
 
     def stop(self) -> None:
         self._stopping = True
-
-    def _release(self, count: int) -> None:
-        for _ in range(count):
-            self._begun += 1
-            self._tokens.release()
-
-    async def _publish(self) -> None:
-        while True:
-            await self._tokens.acquire()
-            name, event = next(self._events)
-            confirmation = await self._channel.basic_publish(
-                event,
-                exchange=EVENTS,
-                routing_key=name,
-                properties=Basic.Properties(delivery_mode=2, content_type="application/json"),
-                mandatory=True,
-                wait=False,  # for the socket; the confirmation is waited for
-            )
-            assert isinstance(confirmation, Basic.Ack), confirmation
-            self._counters.count_published()
-            self._done += 1
 
 
 def bounded(counters: Counters, fanout: int, undelivered: int) -> Allowance:
@@ -92,21 +71,17 @@ def exactly(count: int) -> Allowance:
 
 async def main(options: argparse.Namespace) -> None:
     counters = Counters(options.counters)
-    connection = await aiormq.connect(options.url)
-    channel = await connection.channel(publisher_confirms=True)
-    assert isinstance(channel, Channel)
     allowed = {
         "bounded": lambda: bounded(counters, options.fanout, int(options.value)),
         "paced": lambda: paced(options.value / options.fanout),
         "exactly": lambda: exactly(int(options.value)),
     }[options.mode]()
-    pump = Pump(channel, Shape(options.fanout), counters, allowed)
-    pumping = asyncio.create_task(pump.run())
+    pump = Pump(Shape(options.fanout), counters, allowed)
+    pumping = asyncio.create_task(pump.run(URL(options.url)))
     stopped = asyncio.create_task(parent_gone())
     await asyncio.wait([pumping, stopped], return_when=asyncio.FIRST_COMPLETED)
     pump.stop()
     await pumping
-    await connection.close()
 
 
 def _options() -> argparse.Namespace:

@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench import amqp, receiver
 from tests.bench.phases import RAW_LOOP_VALID_BELOW_US, Idle, Latency, Memory, Throughput
-from tests.bench.receiver import WHAT_IT_IS
 
 OTHERS_DISTURB_PERCENT = 5
 
@@ -23,7 +23,7 @@ class Results:
     memory: Memory | None = None
 
     def as_json(self) -> dict[str, Any]:
-        document = {"receiver": WHAT_IT_IS, **asdict(self)}
+        document = {"publisher": amqp.WHAT_IT_IS, "receiver": receiver.WHAT_IT_IS, **asdict(self)}
         if self.throughput:
             document["throughput"] |= {
                 "deliveries_per_second": self.throughput.deliveries_per_second,
@@ -38,7 +38,8 @@ class Results:
 
     def show(self, console: Console) -> None:
         console.print(f"{self.machine}; each event goes to {self.fanout} of 200 webhooks")
-        console.print(f"receiver: {WHAT_IT_IS}")
+        console.print(f"publisher: {amqp.WHAT_IT_IS}")
+        console.print(f"receiver: {receiver.WHAT_IT_IS}")
         if self.throughput:
             _show_throughput(self.throughput, console)
         if self.latency:

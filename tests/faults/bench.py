@@ -175,6 +175,12 @@ class Scenario:
     def letters(self, queue: str) -> int:
         return self.bench.letters[queue][self.tenant]
 
+    async def change_by_hand(self, update: dict[str, Any]) -> None:
+        """What no API does to the first webhook, counted like any change so that it is in force at once."""
+        db = self.bench.mongo.db
+        await db.webhooks.update_one({"_id": self.webhook_ids[0]}, update)
+        await db.tenants.update_one({"_id": self.tenant}, {"$inc": {"webhooks_version": 1}})
+
     async def create_webhooks(self, **fields: Any) -> None:
         for number in range(self.webhooks):
             url = self.bench.endpoint.url.replace("127.0.0.1", self.host) + f"/{self.tenant}/{number}"

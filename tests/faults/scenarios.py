@@ -79,7 +79,7 @@ class BrokenWebhook(Scenario):
     async def begin(self) -> None:
         self.failures = self._failures()
         await self.create_webhooks()
-        await self.bench.mongo.db.webhooks.update_one({"_id": self.webhook_ids[0]}, {"$unset": {"event_types": ""}})
+        await self.change_by_hand({"$unset": {"event_types": ""}})
         await self.bench.publish(self.event("event-1"))
         await self.bench.publish(self.event("event-1").replace(self.tenant.encode(), b"without-webhooks"))
 
@@ -90,8 +90,7 @@ class BrokenWebhook(Scenario):
         return self._failures() >= self.failures + 2  # so the first was given back
 
     async def recover(self) -> None:
-        repaired = {"$set": {"event_types": ["session.created"]}}
-        await self.bench.mongo.db.webhooks.update_one({"_id": self.webhook_ids[0]}, repaired)
+        await self.change_by_hand({"$set": {"event_types": ["session.created"]}})
 
 
 # --- worker
@@ -237,17 +236,16 @@ class UnreadableSecret(Scenario):
 
     async def begin(self) -> None:
         await self.create_webhooks()
-        webhooks = self.bench.mongo.db.webhooks
-        self.secrets = (await webhooks.find_one({"_id": self.webhook_ids[0]}))["secrets"]
+        self.secrets = (await self.bench.mongo.db.webhooks.find_one({"_id": self.webhook_ids[0]}))["secrets"]
         broken = [{**secret, "key": "lost"} for secret in self.secrets]
-        await webhooks.update_one({"_id": self.webhook_ids[0]}, {"$set": {"secrets": broken}})
+        await self.change_by_hand({"$set": {"secrets": broken}})
         await self.bench.publish(self.event("event-1"))
 
     async def happened(self) -> bool:
         return any(document.get("waiting_for") == "fault" for document in await self.documents())
 
     async def recover(self) -> None:
-        await self.bench.mongo.db.webhooks.update_one({"_id": self.webhook_ids[0]}, {"$set": {"secrets": self.secrets}})
+        await self.change_by_hand({"$set": {"secrets": self.secrets}})
 
 
 # --- scheduler

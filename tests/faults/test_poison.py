@@ -75,8 +75,7 @@ class TwoWebhooksOneUnreadable(Scenario):
 
     async def begin(self) -> None:
         await self.create_webhooks()
-        webhooks = self.bench.mongo.db.webhooks
-        await webhooks.update_one({"_id": self.webhook_ids[0]}, {"$set": {"secrets.0.key": "lost"}})
+        await self.change_by_hand({"$set": {"secrets.0.key": "lost"}})
         await self.bench.publish(self.event("event-1"))
 
     async def ended(self) -> bool:

@@ -63,7 +63,7 @@ class DeliverySettings(_Settings):
     attempt_timeout_seconds: float = Field(30, gt=0, description="for a whole attempt, reading the answer included")
     detach_seconds: float = Field(1, gt=0, description="a request slower than this no longer holds its message")
     lease_margin_seconds: float = Field(15, gt=0, description="time limit + this = lease of work in somebody's hands")
-    in_flight: int = Field(128, gt=0, description="requests under way at once in one worker")
+    in_flight: int = Field(144, gt=0, description="requests under way at once in one worker")
     in_flight_per_endpoint: int = Field(32, gt=0, description="of these to one endpoint")
     prefetch_messages: int = Field(24, gt=0, description="delivery messages held; each has at most 512 KiB")
 

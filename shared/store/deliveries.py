@@ -137,8 +137,12 @@ class Deliveries:
         changes = self._changes(step, now)
         if step.attempt is None:
             return [UpdateOne(_own_turn(step), changes)]
+        made = attempt_document(step.attempt)
+        if isinstance(step.decision, Succeeded) and step.attempt.n <= ATTEMPTS_KEPT:
+            # By id alone, which the database answers without planning; a repeated write finds its attempt there.
+            return [UpdateOne({"_id": step.delivery_id}, {**changes, "$addToSet": {"attempts": made}})]
         new = {"attempts.key": {"$ne": step.attempt.key}}
-        push = {"attempts": {"$each": [attempt_document(step.attempt)], "$slice": -ATTEMPTS_KEPT}}
+        push = {"attempts": {"$each": [made], "$slice": -ATTEMPTS_KEPT}}
         if isinstance(step.decision, Succeeded):
             return [UpdateOne({"_id": step.delivery_id, **new}, {**changes, "$push": push})]
         return [

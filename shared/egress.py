@@ -9,28 +9,32 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# Beside what `is_global` knows: ranges that lead back inside on real networks.
-_NEVER = tuple(
+# The registries of special-purpose addresses (RFC 6890 and what came later), and ranges that lead back inside on real
+# networks. Ours, since `ipaddress` judges some of them differently from one Python to the next.
+_SPECIAL = tuple(
     ip_network(cidr)
     for cidr in (
         "0.0.0.0/8",
+        "10.0.0.0/8",
         "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
         "192.0.0.0/24",
+        "192.0.2.0/24",
         "192.88.99.0/24",
+        "192.168.0.0/16",
         "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
         "224.0.0.0/4",
         "240.0.0.0/4",
-        "::/96",
-        "64:ff9b:1::/48",
         "2001::/23",
         "2001:db8::/32",
-        "5f00::/16",
         "3fff::/20",
-        "fc00::/7",
-        "fec0::/10",
-        "ff00::/8",
     )
 )
+_GLOBAL_UNICAST = ip_network("2000::/3")  # nothing else of IPv6 is handed out
 _NAT64 = ip_network("64:ff9b::/96")
 
 
@@ -85,6 +89,9 @@ def _carried(ip: Address) -> Iterator[Address]:
 
 
 def _public(ip: Address) -> bool:
-    if isinstance(ip, IPv6Address) and (ip.ipv4_mapped or ip in _NAT64):
-        return True  # judged by the address it carries
-    return ip.is_global and not any(ip in network for network in _NEVER if network.version == ip.version)
+    if isinstance(ip, IPv6Address):
+        if ip.ipv4_mapped or ip in _NAT64:
+            return True  # judged by the address it carries
+        if ip not in _GLOBAL_UNICAST:
+            return False
+    return not any(ip in network for network in _SPECIAL if network.version == ip.version)

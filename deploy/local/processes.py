@@ -10,7 +10,11 @@ from pathlib import Path
 
 PIDS = "pids"
 # The shell writes its own id down and then becomes the program (same id, same start time): no moment is unrecorded.
-RECORD_AND_RUN = 'echo "$2 $$ $(cut -d" " -f22 /proc/$$/stat 2>/dev/null || echo 0) $3" >>"$1" && shift 3 && exec "$@"'
+# Servers keep a file open per collection and connection: they get all that the user may have, not the usual 1,024.
+RECORD_AND_RUN = (
+    'echo "$2 $$ $(cut -d" " -f22 /proc/$$/stat 2>/dev/null || echo 0) $3" >>"$1" && shift 3 && '
+    '{ ulimit -S -n "$(ulimit -H -n)" 2>/dev/null || true; } && exec "$@"'
+)
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 

@@ -25,15 +25,13 @@ from shared.store.webhooks import Webhooks
 
 NAME = "delivery"
 AGAIN_SHARE = 0.25
-VIEW_FRESH_SECONDS = 0.5
-"""Of the second in which a change of a webhook has to be in force."""
 
 
 def build() -> Service:
     settings, retry = load(DeliverySettings), load(RetrySettings)
     mongo, publisher = wiring.mongo(), wiring.publisher(NAME)
     webhooks, deliveries = wiring.webhooks(mongo), wiring.deliveries(mongo)
-    view = WebhookView(webhooks, fresh_seconds=VIEW_FRESH_SECONDS)
+    view = WebhookView(webhooks)
     sender = Sender(egress=wiring.egress(), time_limit_seconds=settings.attempt_timeout_seconds)
     recorder = Recorder(mongo=mongo, deliveries=deliveries, webhooks=webhooks, publisher=publisher)
     service = DeliveryService(
@@ -80,8 +78,8 @@ def _finder(view: WebhookView, webhooks: Webhooks) -> Callable[[str, str], Await
     """The view may say yes; only a read of the primary may say no."""
 
     async def find(tenant_id: str, webhook_id: str) -> Webhook | None:
-        tenants = await keep_trying(lambda: view.tenants((tenant_id,)))
-        webhook = tenants[tenant_id].by_id.get(webhook_id)
+        subscriptions = await keep_trying(lambda: view.recent(tenant_id))
+        webhook = subscriptions.by_id.get(webhook_id)
         if webhook and webhook.is_active:
             return webhook
         return await keep_trying(lambda: webhooks.get(webhook_id))

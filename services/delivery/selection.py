@@ -58,7 +58,7 @@ class Selection:
     async def _refresh_view(self, decoded: DeliveryMessage) -> None:
         """One question for all of a message; its deliveries then find their webhooks without asking."""
         tenant_ids = {queued.tenant_id for queued in decoded.deliveries}
-        await keep_trying(lambda: self._view.tenants(tenant_ids))
+        await keep_trying(lambda: self._view.current(tenant_ids))
 
     async def _read(self, doubted: Sequence[QueuedDelivery]) -> dict[str, Document]:
         if not doubted:

@@ -17,7 +17,7 @@ NAME = "fanout"
 def build() -> Service:
     settings = load(FanoutSettings)
     mongo, publisher = wiring.mongo(), wiring.publisher(NAME)
-    view = WebhookView(wiring.webhooks(mongo), fresh_seconds=0)
+    view = WebhookView(wiring.webhooks(mongo))
     consumer = Consumer(url=wiring.amqp_url(), name=NAME, queue=FANOUT, prefetch=settings.fanout_batch_events)
     inbox = Inbox(
         consumer=consumer,

@@ -136,7 +136,7 @@ class FanoutService:
 
     async def _tenants(self, events: Iterable[AcceptedEvent]) -> dict[str, Subscriptions]:
         tenant_ids = {event.tenant_id for event in events}
-        return await keep_trying(lambda: self._view.tenants(tenant_ids))
+        return await keep_trying(lambda: self._view.current(tenant_ids))
 
 
 def _parse(message: Message, now: datetime) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:

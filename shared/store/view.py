@@ -6,7 +6,7 @@ that follows one has the database filter all that is written for it, deliveries 
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cachetools import LRUCache
@@ -16,6 +16,8 @@ from shared.store.webhooks import Webhooks
 
 MAX_AGE_SECONDS = 60
 """For changes that nobody counted: made by hand, or by a process that died before it did."""
+RECENT_SECONDS = 0.5
+"""Of the second in which a change of a webhook has to be in force."""
 
 
 @dataclass(slots=True)
@@ -27,39 +29,36 @@ class _Entry:
 
 
 class WebhookView:
-    """`fresh_seconds`: how long an answer may be repeated without asking; `tenants`: how many tenants are held."""
+    """`tenants`: how many tenants are held."""
 
-    def __init__(self, webhooks: Webhooks, *, fresh_seconds: float, tenants: int = 1_000) -> None:
+    def __init__(self, webhooks: Webhooks, *, tenants: int = 1_000) -> None:
         self._webhooks = webhooks
-        self._fresh_seconds = fresh_seconds
         self._entries: LRUCache[str, _Entry] = LRUCache(tenants)
         self._asking = asyncio.Lock()
 
-    async def tenants(self, tenant_ids: Collection[str]) -> dict[str, Subscriptions]:
-        """The webhooks of each, as they were `fresh_seconds` ago or later. Raises DependencyUnavailable."""
-        held = self._held(tenant_ids)
-        if len(held) < len(tenant_ids):
-            async with self._asking:
-                held = self._held(tenant_ids)
-                held |= await self._ask([tenant_id for tenant_id in tenant_ids if tenant_id not in held])
-        return held
+    async def recent(self, tenant_id: str) -> Subscriptions:
+        """A tenant's webhooks as they were at most half a second ago. Raises DependencyUnavailable."""
+        if held := self._recent(tenant_id):
+            return held
+        async with self._asking:  # of many who wait for the same, one asks
+            return self._recent(tenant_id) or (await self.current([tenant_id]))[tenant_id]
 
-    def _held(self, tenant_ids: Collection[str]) -> dict[str, Subscriptions]:
-        since = time.monotonic() - self._fresh_seconds
-        found = ((tenant_id, self._entries.get(tenant_id)) for tenant_id in tenant_ids)
-        return {tenant_id: entry.subscriptions for tenant_id, entry in found if entry and entry.checked > since}
-
-    async def _ask(self, tenant_ids: Collection[str]) -> dict[str, Subscriptions]:
-        """The version is read before the webhooks: a change in between is loaded twice, never missed."""
+    async def current(self, tenant_ids: Iterable[str]) -> dict[str, Subscriptions]:
+        """The webhooks of each as they are now. Raises DependencyUnavailable."""
         asked = time.monotonic()
-        versions = await self._webhooks.versions(tenant_ids) if tenant_ids else {}
-        answer = {}
-        for tenant_id, version in versions.items():
-            entry = self._entries.get(tenant_id)
-            if entry and entry.version == version and asked - entry.loaded < MAX_AGE_SECONDS:
-                entry.checked = asked
-            else:
-                loaded = Subscriptions(await self._webhooks.of_tenant(tenant_id))
-                entry = self._entries[tenant_id] = _Entry(loaded, version, loaded=asked, checked=asked)
-            answer[tenant_id] = entry.subscriptions
-        return answer
+        # The version is read before the webhooks: a change in between is loaded twice, never missed.
+        versions = await self._webhooks.versions(tenant_ids)
+        return {tenant_id: await self._load(tenant_id, version, asked) for tenant_id, version in versions.items()}
+
+    def _recent(self, tenant_id: str) -> Subscriptions | None:
+        entry = self._entries.get(tenant_id)
+        return entry.subscriptions if entry and time.monotonic() - entry.checked < RECENT_SECONDS else None
+
+    async def _load(self, tenant_id: str, version: int, asked: float) -> Subscriptions:
+        entry = self._entries.get(tenant_id)
+        if entry and entry.version == version and asked - entry.loaded < MAX_AGE_SECONDS:
+            entry.checked = asked
+        else:
+            loaded = Subscriptions(await self._webhooks.of_tenant(tenant_id))
+            entry = self._entries[tenant_id] = _Entry(loaded, version, loaded=asked, checked=asked)
+        return entry.subscriptions

@@ -1,5 +1,6 @@
 """The view of webhooks in memory: what the API answered is what the view says next, for one small read per batch."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.servers import PrivateServers
 class Watched:
     """A view, and what it reads from, counted."""
 
-    def __init__(self, mongo: Mongo, fresh_seconds: float = 0) -> None:
+    def __init__(self, mongo: Mongo) -> None:
         self.mongo = mongo
         self.webhooks = Webhooks(mongo, SecretBox(SECRET_KEYS))
         self.loaded: list[str] = []
@@ -37,10 +38,10 @@ class Watched:
 
         self.webhooks.of_tenant = counted_load  # type: ignore[method-assign]
         self.webhooks.versions = counted_ask  # type: ignore[method-assign]
-        self.view = WebhookView(self.webhooks, fresh_seconds=fresh_seconds, tenants=2)
+        self.view = WebhookView(self.webhooks, tenants=2)
 
     async def seen(self, tenant_id: str = "t") -> dict[str, Any]:
-        return (await self.view.tenants([tenant_id]))[tenant_id].by_id
+        return (await self.view.current([tenant_id]))[tenant_id].by_id
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -64,36 +65,38 @@ async def test_every_change_is_in_the_view_at_once(mongo: Mongo) -> None:
 
 async def test_many_tenants_cost_one_question_and_only_what_changed_is_loaded(mongo: Mongo) -> None:
     watched = Watched(mongo)
-    await watched.view.tenants(["t", "other"])
+    await watched.view.current(["t", "other"])
     await watched.webhooks.insert(webhook(mongo))
     watched.loaded.clear()
     watched.questions = 0
-    found = await watched.view.tenants(["t", "other"])
+    found = await watched.view.current(["t", "other"])
     assert set(found["t"].by_id) == {"webhook_1"}
     assert (watched.loaded, watched.questions) == (["t"], 1)
 
 
 async def test_only_so_many_tenants_are_held_and_all_are_answered(mongo: Mongo) -> None:
     watched = Watched(mongo)
-    assert set(await watched.view.tenants(["a", "b", "c"])) == {"a", "b", "c"}
+    assert set(await watched.view.current(["a", "b", "c"])) == {"a", "b", "c"}
     watched.loaded.clear()
-    await watched.view.tenants(["c", "b"])
+    await watched.view.current(["c", "b"])
     assert watched.loaded == []
-    await watched.view.tenants(["a"])
+    await watched.view.current(["a"])
     assert watched.loaded == ["a"]
 
 
 async def test_an_answer_is_repeated_without_asking_only_while_it_is_fresh(
     mongo: Mongo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watched, now = Watched(mongo, fresh_seconds=0.5), 1_000.0
+    watched, now = Watched(mongo), 1_000.0
     monkeypatch.setattr("shared.store.view.time.monotonic", lambda: now)
     await watched.seen()
     await watched.webhooks.insert(webhook(mongo))
     now += 0.49
-    assert (await watched.seen(), watched.questions) == ({}, 1)
+    assert ((await watched.view.recent("t")).by_id, watched.questions) == ({}, 1)
     now += 0.02
-    assert (set(await watched.seen()), watched.questions) == ({"webhook_1"}, 2)
+    answers = await asyncio.gather(*(watched.view.recent("t") for _ in range(10)))
+    assert [set(answer.by_id) for answer in answers] == [{"webhook_1"}] * 10
+    assert watched.questions == 2
 
 
 async def test_a_change_that_nobody_counted_is_seen_within_a_minute(

@@ -70,6 +70,26 @@ class NoWorker(Scenario):
         self.bench.start("delivery")
 
 
+class InCompany(Scenario):
+    """Behind a batch that had company the next one waits for its own."""
+
+    process = "fanout"
+    ends = ("succeeded",) * 31
+    before_start = True
+    is_behind = False
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        for number in range(30):
+            await self.bench.publish(self.event(f"event-{number}"))
+
+    async def happened(self) -> bool:
+        if not self.is_behind and len(await self.documents()) == 30:
+            self.is_behind = True
+            await self.bench.publish(self.event("behind"))
+        return await self.ended()
+
+
 class BrokenWebhook(Scenario):
     """A document that our code trips over: the batch fails, then one of its messages, until somebody repairs it."""
 
@@ -307,7 +327,7 @@ def _queued(tenant: str, identity: str, webhook_id: str, created_at: float, *, c
 
 
 SCENARIOS: dict[str, tuple[type[Scenario], ...]] = {
-    "fanout": (OneEvent, ArrayWithOneUnusable, NoWorker, BrokenWebhook),
+    "fanout": (OneEvent, ArrayWithOneUnusable, NoWorker, BrokenWebhook, InCompany),
     "delivery": (
         Fresh,
         LastAttemptFails,

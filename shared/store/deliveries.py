@@ -52,7 +52,7 @@ class Deliveries:
         attempt of one that came too late goes to the history and decides nothing.
         """
         now = self._mongo.now()
-        operations = [operation for step in steps for operation in self._operations(step, now)]
+        operations = [operation for step in steps for operation in self._operations(step, _attempt_end(step) or now)]
         async with unavailable_if_gone():
             await self._mongo.db.deliveries.bulk_write(operations, ordered=True)
 
@@ -133,8 +133,8 @@ class Deliveries:
             )
         return result.modified_count
 
-    def _operations(self, step: Step, now: datetime) -> list[UpdateOne]:
-        changes = self._changes(step, now)
+    def _operations(self, step: Step, ended: datetime) -> list[UpdateOne]:
+        changes = self._changes(step, ended)
         if step.attempt is None:
             return [UpdateOne(_own_turn(step), changes)]
         made = attempt_document(step.attempt)
@@ -150,32 +150,37 @@ class Deliveries:
             UpdateOne({"_id": step.delivery_id, **new}, {"$push": push}),  # too late: history only
         ]
 
-    def _changes(self, step: Step, now: datetime) -> Document:
+    def _changes(self, step: Step, ended: datetime) -> Document:
         """`$set` and `$unset` of a decision."""
         values: Document = {"faults": 0, "attempt_count": step.attempt.n} if step.attempt else {}
         match step.decision:
             case Succeeded():
-                return self._ended(Status.SUCCEEDED, None, values, now)
+                return self._ended(Status.SUCCEEDED, None, values, ended)
             case Dead(reason=reason):
-                return self._ended(Status.DEAD, reason, values, now)
+                return self._ended(Status.DEAD, reason, values, ended)
             case Cancelled(reason=reason):
-                return self._ended(Status.CANCELLED, reason, values, now)
+                return self._ended(Status.CANCELLED, reason, values, ended)
             case Wait(due_at=due_at, reason=why):
                 return {"$set": {**values, "status": Status.WAITING, "due_at": due_at, "waiting_for": why}}
             case _:
                 assert_never(step.decision)
 
-    def _ended(self, status: Status, reason: str | None, values: Document, now: datetime) -> Document:
+    def _ended(self, status: Status, reason: str | None, values: Document, ended: datetime) -> Document:
         return {
             "$set": {
                 **values,
                 "status": status,
-                "ended_at": now,
-                "expires_at": now + self._retention,
+                "ended_at": ended,
+                "expires_at": ended + self._retention,
                 **({"reason": reason} if reason else {}),
             },
             "$unset": {"due_at": "", "waiting_for": ""},
         }
+
+
+def _attempt_end(step: Step) -> datetime | None:
+    """When its attempt ended: the same whenever it is written."""
+    return step.attempt.at + timedelta(milliseconds=step.attempt.duration_ms) if step.attempt else None
 
 
 def _own_turn(step: Step) -> Document:

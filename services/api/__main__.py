@@ -1,10 +1,17 @@
 """Wires the API."""
 
 from services.api.app import application
-from services.api.service import WebhookService
+from services.api.deliveries import DeliveryService
+from services.api.keys import KeyService
+from services.api.routes import catalogue
+from services.api.routes.deliveries import DeliveryRoutes
+from services.api.routes.keys import KeyRoutes
+from services.api.routes.webhooks import WebhookRoutes
+from services.api.webhooks import WebhookService
 from shared import wiring
 from shared.lifecycle import Service, run
 from shared.settings import ApiSettings, load
+from shared.store.mongo import Mongo
 
 NAME = "api"
 
@@ -12,20 +19,39 @@ NAME = "api"
 def build() -> Service:
     settings = load(ApiSettings)
     mongo = wiring.mongo()
-    service = WebhookService(
-        webhooks=wiring.webhooks(mongo),
-        deliveries=wiring.deliveries(mongo),
-        egress=wiring.egress(),
-        most_per_tenant=settings.webhooks_per_tenant,
-        clock=mongo.now,
-    )
+    keys = wiring.keys(mongo)
     return Service(
         name=NAME,
         host=settings.api_host,
         port=settings.api_port,
         parts=[mongo],
         checks={"mongodb": mongo.check},
-        app=application(service, wiring.keys(mongo)),
+        app=application(
+            keys,
+            WebhookRoutes(_webhooks(mongo, settings)).table(),
+            DeliveryRoutes(_deliveries(mongo)).table(),
+            KeyRoutes(KeyService(keys=keys, clock=mongo.now)).table(),
+            catalogue.table(),
+        ),
+    )
+
+
+def _webhooks(mongo: Mongo, settings: ApiSettings) -> WebhookService:
+    return WebhookService(
+        webhooks=wiring.webhooks(mongo),
+        deliveries=wiring.deliveries(mongo),
+        egress=wiring.egress(),
+        most_per_tenant=settings.webhooks_per_tenant,
+        clock=mongo.now,
+    )
+
+
+def _deliveries(mongo: Mongo) -> DeliveryService:
+    return DeliveryService(
+        deliveries=wiring.deliveries(mongo),
+        events=wiring.events(mongo),
+        webhooks=wiring.webhooks(mongo),
+        clock=mongo.now,
     )
 
 

@@ -1,16 +1,16 @@
-"""What customers may do with webhooks and see of deliveries; HTTP is in `app`."""
+"""What customers may do with webhooks and see of their deliveries; HTTP is in `routes`."""
 
 import base64
 import ipaddress
 import secrets
 import socket
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from shared.contracts.delivery import DeliveryRecord
-from shared.contracts.webhook import ENDED_BY_CUSTOMER, Webhook, WebhookCreate, WebhookPatch
+from shared.contracts.webhook import ENDED_BY_CUSTOMER, Rotation, Webhook, WebhookCreate, WebhookPatch
 from shared.egress import Egress
 from shared.errors import Refused
 from shared.ids import new_webhook_id
@@ -71,16 +71,42 @@ class WebhookService:
         tenant = key.tenant(tenant_id) if tenant_id or key.tenant_id else None
         return await self._webhooks.page(tenant, after=after, limit=limit)
 
-    async def change(self, key: ApiKey, webhook_id: str, patch: WebhookPatch) -> Webhook:
-        """What becomes active or resumed has its waiting deliveries looked at now."""
+    async def change(self, key: ApiKey, webhook_id: str, patch: WebhookPatch, version: int | None) -> Webhook:
+        """Only at this version, if one is given. What is resumed has its waiting deliveries looked at now."""
         if patch.url is not None:
             self._check_url(patch.url)
-        webhook = _found(
-            await self._webhooks.change(webhook_id, key.tenant_id, _changes(patch), self._clock()), webhook_id
+        webhook = await self._webhooks.change(
+            webhook_id, key.tenant_id, _changes(patch), self._clock(), version=version
         )
+        if webhook is None:
+            raise _conflict(await self.get(key, webhook_id))
         if patch.paused is False:
             await self._deliveries.bring_forward(webhook_id, self._clock())
         return webhook
+
+    async def rotate(self, key: ApiKey, webhook_id: str, rotation: Rotation) -> tuple[Webhook, str | None]:
+        """Both secrets sign from now on; the answer holds the new one if we made it.
+
+        A rotation under way is not forgotten: its new secret, which receivers may know by now, becomes the old one.
+        """
+        webhook = await self.get(key, webhook_id)
+        made = None if rotation.secret else new_secret()
+        ends_at = self._clock() + timedelta(hours=rotation.overlap_hours)
+        secrets = (*webhook.secrets[-1:], rotation.secret or made or "")
+        changed = await self._webhooks.set_secrets(webhook, secrets, ends_at)
+        if changed is None:
+            raise _conflict(await self.get(key, webhook_id))
+        return changed, made
+
+    async def complete_rotation(self, key: ApiKey, webhook_id: str) -> Webhook:
+        """From now on the new secret alone signs. Without a rotation under way nothing changes."""
+        webhook = await self.get(key, webhook_id)
+        if webhook.rotation_ends_at is None:
+            return webhook
+        changed = await self._webhooks.set_secrets(webhook, webhook.secrets[-1:], None)
+        if changed is None:
+            raise _conflict(await self.get(key, webhook_id))
+        return changed
 
     async def delete(self, key: ApiKey, webhook_id: str) -> None:
         """Its deliveries under way are cancelled at their turn."""
@@ -132,6 +158,11 @@ def _found(webhook: Webhook | None, webhook_id: str) -> Webhook:
     if webhook is None:
         raise Refused(404, "WEBHOOK_NOT_FOUND", f"there is no webhook {webhook_id!r:.60}")
     return webhook
+
+
+def _conflict(now: Webhook) -> Refused:
+    words = f"it was changed meanwhile and has version {now.version}: read it again, then repeat the change"
+    return Refused(409, "VERSION_CONFLICT", words, version=now.version)
 
 
 def _event_types(wanted: WebhookCreate | WebhookPatch) -> tuple[str, ...] | None:

@@ -96,7 +96,9 @@ class DeliveryService:
         return None
 
     def _headers(self, webhook: Webhook, job: Job, body: bytes) -> dict[str, str]:
-        if not webhook.secrets:
+        now = self._clock()
+        secrets = webhook.secrets_at(now)
+        if not secrets:
             raise DeliveryFault(f"the secret of {webhook.id} does not open: is its key in DISPATCHER_SECRET_KEYS?")
         queued = job.queued
         headers = {
@@ -105,7 +107,7 @@ class DeliveryService:
             "X-Allure-Event": queued.event,
             "X-Allure-Delivery": queued.id,
             "X-Allure-Attempt": str(job.attempt),
-            **signature_headers(webhook.secrets, queued.id, int(self._clock().timestamp()), body),
+            **signature_headers(secrets, queued.id, int(now.timestamp()), body),
         }
         if queued.round > 1:
             headers["X-Allure-Round"] = str(queued.round)

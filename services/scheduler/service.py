@@ -156,7 +156,7 @@ def _queued(document: Document, body: bytes, trace: str | None) -> QueuedDeliver
         webhook_id=document["webhook_id"],
         event_id=document["event_id"],
         event=document["event"],
-        created_at=document["created_at"].timestamp(),
+        created_at=(document.get("round_started_at") or document["created_at"]).timestamp(),
         body=msgspec.Raw(body),
         turn=document["turn"],
         round=document["round"],

@@ -164,6 +164,17 @@ class DeliveryRecord(BaseModel):
         )
 
 
+class DeliveryDetail(DeliveryRecord):
+    """One delivery with the body that was posted; null when its event is no longer kept."""
+
+    body: str | None
+
+    @classmethod
+    def with_body(cls, document: dict[str, Any], body: bytes | None) -> Self:
+        record = DeliveryRecord.of(document).model_dump()
+        return cls(**record, body=body.decode() if body is not None else None)
+
+
 def _attempt_record(attempt: dict[str, Any]) -> AttemptRecord:
     return AttemptRecord(
         n=attempt["n"],

@@ -103,6 +103,13 @@ class WebhookPatch(_Request):
         return self
 
 
+class Rotation(_Request):
+    """`POST …/rotate-secret`: both secrets sign until the overlap ends or the customer completes it."""
+
+    secret: Secret | None = None
+    overlap_hours: float = Field(24, ge=0, le=24 * 30, allow_inf_nan=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """A stored webhook with its secrets in the clear: never logged, which is why `secrets` has no repr."""
@@ -112,6 +119,8 @@ class Webhook:
     url: str
     event_types: tuple[str, ...]
     secrets: tuple[str, ...] = field(repr=False)
+    """The one in force; while one is being rotated, the old one and then the new one."""
+    rotation_ends_at: datetime | None = None
     is_active: bool
     paused: bool
     disabled_reason: str | None
@@ -121,6 +130,11 @@ class Webhook:
     version: int
     created_at: datetime
     updated_at: datetime
+
+    def secrets_at(self, moment: datetime) -> tuple[str, ...]:
+        """Those that sign; empty when they do not open."""
+        over = self.rotation_ends_at is not None and moment >= self.rotation_ends_at
+        return self.secrets[-1:] if over else self.secrets
 
 
 class WebhookAnswer(BaseModel):
@@ -140,6 +154,9 @@ class WebhookAnswer(BaseModel):
     max_attempts: int | None
     version: int
     updated_at: str
+    rotation_ends_at: str | None = Field(
+        description="until then the old secret and the new one sign; null: no rotation"
+    )
     secret: str | None = Field(None, description="only in the answer that made it")
 
     @classmethod
@@ -159,4 +176,5 @@ class WebhookAnswer(BaseModel):
             max_attempts=webhook.max_attempts,
             version=webhook.version,
             updated_at=iso(webhook.updated_at),
+            rotation_ends_at=iso(webhook.rotation_ends_at) if webhook.rotation_ends_at else None,
         )

@@ -25,6 +25,7 @@ from shared.store.mongo import Document, Mongo, unavailable_if_gone
 from shared.times import at
 
 VERSION = 1
+CANCELLED_BY_CUSTOMER = "cancelled_by_customer"
 _LIVE = [status.value for status in LIVE]
 
 
@@ -123,6 +124,38 @@ class Deliveries:
         async with unavailable_if_gone():
             cursor = self._mongo.db.deliveries.find(query).sort([("created_at", -1), ("_id", -1)]).limit(limit)
             return await cursor.to_list(None)
+
+    async def attempt_now(self, delivery_id: str, now: datetime) -> None:
+        """What waits is due now; what ended begins a new round. What the broker owns is attempted anyway."""
+        deliveries = self._mongo.db.deliveries
+        async with unavailable_if_gone():
+            await deliveries.update_one({"_id": delivery_id, "status": Status.WAITING}, {"$set": {"due_at": now}})
+            await deliveries.update_one(
+                {"_id": delivery_id, "status": {"$nin": _LIVE}},
+                [
+                    {
+                        "$set": {
+                            "status": Status.WAITING,
+                            "due_at": now,
+                            "waiting_for": WaitingFor.RETRY,
+                            "round": {"$add": ["$round", 1]},
+                            "round_started_at": now,
+                            "attempts_before_round": "$attempt_count",
+                            "faults": 0,
+                        }
+                    },
+                    {"$unset": ["ended_at", "expires_at", "reason"]},
+                ],
+            )
+
+    async def cancel(self, delivery_id: str, now: datetime) -> bool:
+        """End one that lives. It gets a new turn, so that whoever is at the old one can no longer decide."""
+        async with unavailable_if_gone():
+            result = await self._mongo.db.deliveries.update_one(
+                {"_id": delivery_id, "status": {"$in": _LIVE}},
+                {**self._ended(Status.CANCELLED, CANCELLED_BY_CUSTOMER, {}, now), "$inc": {"turn": 1}},
+            )
+        return result.modified_count == 1
 
     async def bring_forward(self, webhook_id: str, now: datetime) -> int:
         """What waits for this webhook to be resumed is due now."""

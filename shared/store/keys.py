@@ -4,16 +4,17 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cachetools import TTLCache
 
 from shared.errors import Refused
-from shared.store.mongo import Mongo, unavailable_if_gone
+from shared.store.mongo import Document, Mongo, unavailable_if_gone
 
 SCOPES = ("read", "write", "admin")
 VERSION = 1
 _CACHE_SECONDS = 5
+_NOTED_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,15 @@ class Keys:
         self._admin = digest(admin_key) if admin_key else ""
         self._cache: TTLCache[str, ApiKey] = TTLCache(10_000, _CACHE_SECONDS)
 
-    async def create(self, tenant_id: str | None, scopes: frozenset[str]) -> str:
-        """Make a key; this is the only time its text is seen."""
+    async def create(
+        self,
+        tenant_id: str | None,
+        scopes: frozenset[str],
+        *,
+        name: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> tuple[Document, str]:
+        """The document of a new key, and its text: this is the only time it is seen."""
         secret = "scorm_" + secrets.token_urlsafe(32)
         document = {
             "_id": digest(secret),
@@ -60,12 +68,31 @@ class Keys:
             "id": "key_" + secrets_id(),
             "tenant_id": tenant_id,
             "scopes": sorted(scopes),
+            "name": name,
             "created_at": self._mongo.now(),
-            "expires_at": None,
+            "expires_at": expires_at,
+            "last_used_at": None,
         }
         async with unavailable_if_gone():
             await self._mongo.db.api_keys.insert_one(document)
-        return secret
+        return document, secret
+
+    async def page(self, tenant_id: str | None, *, after: str | None, limit: int) -> list[Document]:
+        """In order of id, from behind `after`."""
+        query: Document = {"tenant_id": tenant_id} if tenant_id else {}
+        if after:
+            query["id"] = {"$gt": after}
+        async with unavailable_if_gone():
+            return await self._mongo.db.api_keys.find(query).sort("id", 1).limit(limit).to_list(None)
+
+    async def delete(self, key_id: str, tenant_id: str | None) -> bool:
+        """With a tenant, only that tenant's."""
+        query = {"id": key_id, "tenant_id": tenant_id} if tenant_id else {"id": key_id}
+        async with unavailable_if_gone():
+            document = await self._mongo.db.api_keys.find_one_and_delete(query)
+        if document:
+            self._cache.pop(document["_id"], None)
+        return document is not None
 
     async def identify(self, secret: str | None) -> ApiKey:
         """Raises Refused: UNAUTHORIZED without a key, INVALID_API_KEY, EXPIRED_API_KEY."""
@@ -84,9 +111,17 @@ class Keys:
             document = await self._mongo.db.api_keys.find_one({"_id": hashed})
         if document is None:
             raise Refused(401, "INVALID_API_KEY", "this API key is not known or was revoked")
+        await self._note_use(document)
         key = ApiKey(document["id"], document["tenant_id"], frozenset(document["scopes"]), document["expires_at"])
         self._cache[hashed] = key
         return key
+
+    async def _note_use(self, document: Document) -> None:
+        """Once a minute is enough for people."""
+        now, last = self._mongo.now(), document.get("last_used_at")
+        if last is None or now - last > _NOTED_EVERY:
+            async with unavailable_if_gone():
+                await self._mongo.db.api_keys.update_one({"_id": document["_id"]}, {"$set": {"last_used_at": now}})
 
 
 def secrets_id() -> str:

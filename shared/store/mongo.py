@@ -42,7 +42,10 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("handed_at", ASCENDING)], partialFilterExpression={"status": "pending"}),
         IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0, sparse=True),
     ],
-    "api_keys": [IndexModel([("tenant_id", ASCENDING)])],
+    "api_keys": [
+        IndexModel([("id", ASCENDING)], unique=True),
+        IndexModel([("tenant_id", ASCENDING), ("id", ASCENDING)]),
+    ],
     "idempotency": [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)],
 }
 

@@ -1,6 +1,6 @@
 """Webhooks as documents. The view in memory that services match and deliver by is in `view.py`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -61,18 +61,33 @@ class Webhooks:
             return await self._mongo.db.webhooks.count_documents({"tenant_id": tenant_id})
 
     async def change(
-        self, webhook_id: str, tenant_id: str | None, changes: Mapping[str, Any], now: datetime
+        self,
+        webhook_id: str,
+        tenant_id: str | None,
+        changes: Mapping[str, Any],
+        now: datetime,
+        *,
+        version: int | None = None,
     ) -> Webhook | None:
-        """Set these fields; None when there is no such webhook."""
+        """Set these fields; None when there is no such webhook, or it no longer has this version."""
+        expected = {} if version is None else {"version": version}
         async with unavailable_if_gone():
             document = await self._mongo.db.webhooks.find_one_and_update(
-                _key(webhook_id, tenant_id),
+                {**_key(webhook_id, tenant_id), **expected},
                 {"$set": {**changes, "updated_at": now}, "$inc": {"version": 1}},
                 return_document=ReturnDocument.AFTER,
             )
             if document:
                 await self._count_change(document["tenant_id"])
         return self._webhook(document) if document else None
+
+    async def set_secrets(self, webhook: Webhook, secrets: Sequence[str], ends_at: datetime | None) -> Webhook | None:
+        """Replace the secrets of the webhook as it was read; None when it was changed or deleted meanwhile."""
+        changes = {
+            "secrets": [self._box.close(secret, webhook.id) for secret in secrets],
+            "rotation_ends_at": ends_at,
+        }
+        return await self.change(webhook.id, webhook.tenant_id, changes, self._mongo.now(), version=webhook.version)
 
     async def deactivate(self, webhook_id: str, reason: str, now: datetime) -> None:
         """Set inactive by ourselves; one that is inactive already keeps its reason."""
@@ -109,6 +124,7 @@ class Webhooks:
             "url": webhook.url,
             "event_types": list(webhook.event_types),
             "secrets": [self._box.close(secret, webhook.id) for secret in webhook.secrets],
+            "rotation_ends_at": webhook.rotation_ends_at,
             "is_active": webhook.is_active,
             "paused": webhook.paused,
             "disabled_reason": webhook.disabled_reason,
@@ -127,6 +143,7 @@ class Webhooks:
             url=document["url"],
             event_types=tuple(document["event_types"]),
             secrets=self._open(document),
+            rotation_ends_at=document.get("rotation_ends_at"),
             is_active=document["is_active"],
             paused=document["paused"],
             disabled_reason=document["disabled_reason"],

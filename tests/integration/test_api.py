@@ -12,17 +12,27 @@ import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 
 from deploy.local.servers import Server
-from services.api.app import PREFIXES, application
-from services.api.service import WebhookService
-from shared.contracts.delivery import Attempt, Dead, ErrorKind, Outcome, Step
+from services.api.app import application
+from services.api.deliveries import DeliveryService
+from services.api.keys import KeyService
+from services.api.routes import catalogue
+from services.api.routes.deliveries import DeliveryRoutes
+from services.api.routes.keys import KeyRoutes
+from services.api.routes.webhooks import PREFIXES, WebhookRoutes
+from services.api.webhooks import WebhookService
+from shared.contracts.delivery import Attempt, Dead, ErrorKind, Outcome, Step, Succeeded, Wait, WaitingFor
+from shared.contracts.event import parse
+from shared.contracts.event_types import EVENT_TYPES
 from shared.contracts.message import QueuedDelivery
 from shared.egress import Egress
+from shared.ids import delivery_id
 from shared.store.deliveries import Deliveries
+from shared.store.events import Events
 from shared.store.keys import Keys
 from shared.store.mongo import Mongo
 from shared.store.secrets import SecretBox
 from shared.store.webhooks import Webhooks
-from tests.cluster import ADMIN_KEY, SECRET_KEYS, TENANT
+from tests.cluster import ADMIN_KEY, SECRET_KEYS, SESSION, TENANT, until
 from tests.integration.test_store import opened
 
 V1 = PREFIXES[0]
@@ -32,6 +42,7 @@ GUIDE = {
     "secret": "your-webhook-secret",
     "event_type": "package.processing.completed",
 }
+KEYS = "/api/v1/api-keys"
 MOST = 5
 
 
@@ -41,6 +52,7 @@ class Site:
     mongo: Mongo
     keys: Keys
     deliveries: Deliveries
+    events: Events
 
     async def call(self, method: str, path: str, body: object = None, key: str = ADMIN_KEY) -> tuple[int, Any]:
         raw = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -60,15 +72,24 @@ class Site:
 async def site(mongodb: Server) -> AsyncIterator[Site]:
     async with opened(mongodb.url) as mongo:
         keys, deliveries = Keys(mongo, admin_key=ADMIN_KEY), Deliveries(mongo, retention=timedelta(days=7))
+        webhooks, events = Webhooks(mongo, SecretBox(SECRET_KEYS)), Events(mongo, retention=timedelta(days=9))
         service = WebhookService(
-            webhooks=Webhooks(mongo, SecretBox(SECRET_KEYS)),
+            webhooks=webhooks,
             deliveries=deliveries,
             egress=Egress("127.0.0.1/32:9000"),
             most_per_tenant=MOST,
             clock=mongo.now,
         )
-        async with TestClient(TestServer(application(service, keys))) as client:
-            yield Site(client, mongo, keys, deliveries)
+        single = DeliveryService(deliveries=deliveries, events=events, webhooks=webhooks, clock=mongo.now)
+        app = application(
+            keys,
+            WebhookRoutes(service).table(),
+            DeliveryRoutes(single).table(),
+            KeyRoutes(KeyService(keys=keys, clock=mongo.now)).table(),
+            catalogue.table(),
+        )
+        async with TestClient(TestServer(app)) as client:
+            yield Site(client, mongo, keys, deliveries, events)
 
 
 async def test_the_guide_s_request_has_the_guide_s_answer_in_its_order(site: Site) -> None:
@@ -120,7 +141,7 @@ async def test_every_route_answers_under_both_prefixes(site: Site, prefix: str) 
 
 async def test_another_tenant_s_webhook_is_not_there(site: Site) -> None:
     made = await site.create()
-    key = await site.keys.create("tenant-b", frozenset({"read", "write"}))
+    _, key = await site.keys.create("tenant-b", frozenset({"read", "write"}))
     one = f"{V1}/{made['id']}"
     for method, path, body in (
         ("GET", one, None),
@@ -138,7 +159,7 @@ async def test_another_tenant_s_webhook_is_not_there(site: Site) -> None:
 
 async def test_a_tenant_s_key_need_not_name_its_tenant_and_the_operator_s_must(site: Site) -> None:
     body = {name: GUIDE[name] for name in GUIDE if name != "tenant_id"}
-    key = await site.keys.create("tenant-b", frozenset({"write"}))
+    _, key = await site.keys.create("tenant-b", frozenset({"write"}))
     status, answer = await site.call("POST", V1, body, key)
     assert (status, answer["tenant_id"]) == (201, "tenant-b")
     status, answer = await site.call("POST", V1, body)
@@ -147,8 +168,8 @@ async def test_a_tenant_s_key_need_not_name_its_tenant_and_the_operator_s_must(s
 
 async def test_reading_and_writing_need_their_scopes(site: Site) -> None:
     made = await site.create()
-    reader = await site.keys.create(TENANT, frozenset({"read"}))
-    writer = await site.keys.create(TENANT, frozenset({"write"}))
+    _, reader = await site.keys.create(TENANT, frozenset({"read"}))
+    _, writer = await site.keys.create(TENANT, frozenset({"write"}))
     one = f"{V1}/{made['id']}"
     assert (await site.call("GET", one, key=reader))[0] == 200
     for method, path, body, key in (
@@ -345,3 +366,244 @@ async def test_a_parameter_that_makes_no_sense_is_400_and_named(site: Site, quer
     webhook = await site.create()
     status, answer = await site.call("GET", f"{V1}/{webhook['id']}/deliveries?{query}")
     assert (status, answer["details"]) == (400, {"field": field})
+
+
+# --- concurrent changes
+
+
+async def test_a_change_of_a_version_that_is_gone_is_a_conflict_and_changes_nothing(site: Site) -> None:
+    made = await site.create()
+    path = f"{V1}/{made['id']}"
+    async with site.client.get(path, headers={"X-API-Key": ADMIN_KEY}) as response:
+        etag = response.headers["ETag"]
+    headers = {"X-API-Key": ADMIN_KEY, "If-Match": etag}
+    async with site.client.patch(path, json={"description": "first"}, headers=headers) as response:
+        assert response.status == 200
+        assert response.headers["ETag"] != etag
+    async with site.client.patch(path, json={"description": "second"}, headers=headers) as response:
+        assert response.status == 409
+        assert (await response.json())["code"] == "VERSION_CONFLICT"
+    _, shown = await site.call("GET", path)
+    assert shown["description"] == "first"
+
+
+async def test_an_if_match_that_is_no_etag_is_refused(site: Site) -> None:
+    made = await site.create()
+    headers = {"X-API-Key": ADMIN_KEY, "If-Match": '"abc"'}
+    async with site.client.patch(f"{V1}/{made['id']}", json={"description": "x"}, headers=headers) as response:
+        assert response.status == 400
+        assert (await response.json())["details"]["field"] == "If-Match"
+
+
+# --- secrets
+
+
+async def secrets_of(site: Site, webhook_id: str) -> tuple[str, ...]:
+    webhook = await Webhooks(site.mongo, SecretBox(SECRET_KEYS)).get(webhook_id)
+    assert webhook
+    return webhook.secrets_at(site.mongo.now())
+
+
+async def test_both_secrets_sign_during_a_rotation_and_the_new_one_alone_when_it_is_complete(site: Site) -> None:
+    made = await site.create()
+    path = f"{V1}/{made['id']}/rotate-secret"
+    status, rotated = await site.call("POST", path)
+    assert status == 200
+    assert rotated["rotation_ends_at"] > rotated["updated_at"]
+    assert await secrets_of(site, made["id"]) == (GUIDE["secret"], rotated["secret"])
+    status, complete = await site.call("POST", path + "/complete")
+    assert (status, complete["rotation_ends_at"], "secret" in complete) == (200, None, False)
+    assert await secrets_of(site, made["id"]) == (rotated["secret"],)
+    status, again = await site.call("POST", path + "/complete")
+    assert (status, again["version"]) == (200, complete["version"])
+
+
+async def test_an_overlap_ends_by_itself_and_a_given_secret_is_not_shown(site: Site) -> None:
+    made = await site.create()
+    body = {"secret": "the-customer-s-new-secret", "overlap_hours": 0}
+    status, rotated = await site.call("POST", f"{V1}/{made['id']}/rotate-secret", body)
+    assert (status, "secret" in rotated) == (200, False)
+    assert await secrets_of(site, made["id"]) == ("the-customer-s-new-secret",)
+
+
+@pytest.mark.parametrize("body", [{"overlap_hours": -1}, {"overlap_hours": 721}, {"secret": "short"}, {"more": 1}])
+async def test_a_rotation_is_validated(site: Site, body: dict[str, Any]) -> None:
+    made = await site.create()
+    status, answer = await site.call("POST", f"{V1}/{made['id']}/rotate-secret", body)
+    assert (status, answer["code"]) == (400, "INVALID_REQUEST")
+    assert answer["details"]["field"] == next(iter(body))
+
+
+# --- single deliveries
+
+
+async def delivered(site: Site, webhook_id: str, event_id: str = "e1") -> str:
+    """A delivery of a kept event, pending."""
+    raw = json.dumps({"event": "session.created", "tenant_id": TENANT, "event_id": event_id, "data": SESSION}).encode()
+    event = parse(raw, now=site.mongo.now())
+    identity = delivery_id(TENANT, event_id, webhook_id)
+    queued = QueuedDelivery(
+        id=identity,
+        tenant_id=TENANT,
+        webhook_id=webhook_id,
+        event_id=event_id,
+        event="session.created",
+        created_at=site.mongo.seconds(),
+        body=msgspec.Raw(event.payload(identity)),
+    )
+    await site.events.mark([event])
+    await site.deliveries.insert([queued], site.mongo.now())
+    return identity
+
+
+def path_of(identity: str, action: str = "") -> str:
+    return f"/api/v1/deliveries/{identity}{action}"
+
+
+async def test_a_delivery_is_shown_with_the_body_that_was_posted(site: Site) -> None:
+    identity = await delivered(site, (await site.create())["id"])
+    status, shown = await site.call("GET", path_of(identity))
+    assert status == 200
+    body = json.loads(shown["body"])
+    assert (body["event"], body["delivery_id"], body["data"]) == ("session.created", identity, SESSION)
+    await site.mongo.db.events.delete_many({})
+    _, shown = await site.call("GET", path_of(identity))
+    assert shown["body"] is None
+
+
+async def test_what_ended_is_sent_again_in_a_new_round_with_a_budget_of_its_own(site: Site) -> None:
+    identity = await delivered(site, (await site.create())["id"])
+    now = site.mongo.now()
+    attempt = Attempt("k-1", 1, 1, 1, now, 5, Outcome.SUCCEEDED, 200)
+    await site.deliveries.record([Step(identity, 1, Succeeded(), attempt)])
+    status, shown = await site.call("POST", path_of(identity, "/retry"))
+    assert (status, shown["status"], shown["round"], shown["reason"]) == (202, "waiting", 2, None)
+    document = (await site.deliveries.get([identity]))[identity]
+    assert document["attempts_before_round"] == 1
+    assert "expires_at" not in document
+    claimed = await site.deliveries.claim_due([identity], "claim", site.mongo.now())
+    assert [(found["turn"], found["round"]) for found in claimed] == [(2, 2)]
+
+
+async def test_what_waits_is_due_now_in_the_same_round(site: Site) -> None:
+    identity = await delivered(site, (await site.create())["id"])
+    later = site.mongo.now() + timedelta(hours=1)
+    await site.deliveries.record([Step(identity, 1, Wait(later, WaitingFor.RETRY))])
+    status, shown = await site.call("POST", path_of(identity, "/retry"))
+    assert (status, shown["round"]) == (202, 1)
+    assert await site.deliveries.claim_due([identity], "claim", site.mongo.now())
+
+
+async def test_nothing_is_sent_again_without_its_event_or_its_webhook(site: Site) -> None:
+    webhook = await site.create()
+    identity = await delivered(site, webhook["id"])
+    await site.deliveries.record([Step(identity, 1, Dead("attempts_exhausted"))])
+    await site.mongo.db.events.delete_many({})
+    status, answer = await site.call("POST", path_of(identity, "/retry"))
+    assert (status, "event" in answer["error"]) == (409, True)
+    await site.call("DELETE", f"{V1}/{webhook['id']}")
+    status, answer = await site.call("POST", path_of(identity, "/retry"))
+    assert (status, "webhook" in answer["error"]) == (409, True)
+
+
+async def test_a_cancelled_delivery_stays_so_whoever_held_it(site: Site) -> None:
+    identity = await delivered(site, (await site.create())["id"])
+    for _ in range(2):  # harmless to repeat
+        status, shown = await site.call("POST", path_of(identity, "/cancel"))
+        assert (status, shown["status"], shown["reason"]) == (200, "cancelled", "cancelled_by_customer")
+    await site.deliveries.record([Step(identity, 1, Wait(site.mongo.now(), WaitingFor.RETRY))])
+    _, shown = await site.call("GET", path_of(identity))
+    assert shown["status"] == "cancelled"
+
+
+async def test_what_ended_otherwise_cannot_be_cancelled(site: Site) -> None:
+    identity = await delivered(site, (await site.create())["id"])
+    await site.deliveries.record([Step(identity, 1, Dead("attempts_exhausted"))])
+    status, answer = await site.call("POST", path_of(identity, "/cancel"))
+    assert (status, answer["details"]["ended"]) == (409, "dead")
+
+
+@pytest.mark.parametrize(("method", "action"), [("GET", ""), ("POST", "/retry"), ("POST", "/cancel")])
+async def test_another_tenant_s_delivery_is_not_there(site: Site, method: str, action: str) -> None:
+    identity = await delivered(site, (await site.create())["id"])
+    _, stranger = await site.keys.create("tenant-b", frozenset({"admin"}))
+    status, _ = await site.call(method, path_of(identity, action), key=stranger)
+    assert status == 404
+
+
+# --- keys
+
+
+async def test_a_key_is_shown_once_works_and_is_revoked(site: Site) -> None:
+    status, made = await site.call("POST", KEYS, {"tenant_id": TENANT, "scopes": ["read"], "name": "the CRM"})
+    assert status == 201
+    assert made["key"].startswith("scorm_")
+    assert (await site.call("GET", V1, key=made["key"]))[0] == 200
+    _, listed = await site.call("GET", f"{KEYS}?tenant_id={TENANT}")
+    [shown] = [one for one in listed["api_keys"] if one["id"] == made["id"]]
+    assert "key" not in shown
+    assert (shown["name"], shown["scopes"]) == ("the CRM", ["read"])
+    assert shown["last_used_at"]
+    assert (await site.call("DELETE", f"{KEYS}/{made['id']}"))[0] == 204
+    assert (await site.call("GET", V1, key=made["key"]))[0] == 401
+    assert (await site.call("DELETE", f"{KEYS}/{made['id']}"))[0] == 404
+
+
+async def test_a_tenant_s_admin_makes_sees_and_revokes_only_its_own_keys(site: Site) -> None:
+    _, admin = await site.keys.create(TENANT, frozenset({"admin"}))
+    foreign, _ = await site.keys.create("tenant-b", frozenset({"read"}))
+    _, made = await site.call("POST", KEYS, {"scopes": ["write"]}, key=admin)
+    assert made["tenant_id"] == TENANT
+    status, answer = await site.call("POST", KEYS, {"tenant_id": "tenant-b", "scopes": ["read"]}, key=admin)
+    assert (status, answer["code"]) == (403, "TENANT_MISMATCH")
+    _, listed = await site.call("GET", KEYS, key=admin)
+    assert {one["tenant_id"] for one in listed["api_keys"]} == {TENANT}
+    assert (await site.call("DELETE", f"{KEYS}/{foreign['id']}", key=admin))[0] == 404
+
+
+async def test_keys_are_for_admins(site: Site) -> None:
+    _, writer = await site.keys.create(TENANT, frozenset({"read", "write"}))
+    for method, path, body in (
+        ("POST", KEYS, {"scopes": ["read"]}),
+        ("GET", KEYS, None),
+        ("DELETE", KEYS + "/x", None),
+    ):
+        status, answer = await site.call(method, path, body, key=writer)
+        assert (status, answer["code"]) == (403, "INSUFFICIENT_SCOPES")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"scopes": []}, "scopes"),
+        ({"scopes": ["all"]}, "scopes.0"),
+        ({"scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+        ({"scopes": ["read"], "expires_at": "2090-01-01T00:00:00"}, "expires_at"),
+    ],
+)
+async def test_a_key_is_validated(site: Site, body: dict[str, Any], field: str) -> None:
+    status, answer = await site.call("POST", KEYS, {"tenant_id": TENANT, **body})
+    assert (status, answer["details"].get("field")) == (400, field)
+
+
+async def test_a_key_expires(site: Site) -> None:
+    soon = (site.mongo.now() + timedelta(milliseconds=300)).isoformat()
+    _, made = await site.call("POST", KEYS, {"tenant_id": TENANT, "scopes": ["read"], "expires_at": soon})
+
+    async def expired() -> bool:
+        status, answer = await site.call("GET", V1, key=made["key"])
+        return status == 401 and answer["code"] == "EXPIRED_API_KEY"
+
+    await until(expired, 5)
+
+
+# --- the catalogue
+
+
+async def test_the_catalogue_has_every_type_with_an_example_that_its_schema_describes(site: Site) -> None:
+    status, answer = await site.call("GET", "/api/v1/event-types")
+    assert status == 200
+    assert [kind["name"] for kind in answer["event_types"]] == list(EVENT_TYPES)
+    for kind in answer["event_types"]:
+        assert kind["description"]
+        assert set(kind["schema"]["required"]) <= set(kind["example"])

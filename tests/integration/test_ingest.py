@@ -157,7 +157,7 @@ async def test_the_same_idempotency_key_with_another_body_is_409(site: Site) -> 
 
 
 async def test_an_idempotency_key_belongs_to_the_api_key_that_brought_it(site: Site) -> None:
-    key = await site.keys.create(TENANT, frozenset({"write"}))
+    _, key = await site.keys.create(TENANT, frozenset({"write"}))
     mine = await site.post(Idempotency_Key="one")
     theirs = await site.post({**EVENT, "event_id": "x"}, key=key, Idempotency_Key="one")
     assert (mine.status, theirs.status) == (202, 202)
@@ -169,7 +169,7 @@ async def test_an_idempotency_key_that_cannot_be_one_is_refused(site: Site) -> N
 
 
 async def test_a_tenant_s_key_publishes_for_its_tenant_only(site: Site) -> None:
-    key = await site.keys.create("tenant-b", frozenset({"write"}))
+    _, key = await site.keys.create("tenant-b", frozenset({"write"}))
     alone = await site.post(key=key)
     assert alone.status == 403
     assert (await alone.json())["code"] == "TENANT_MISMATCH"
@@ -182,7 +182,7 @@ async def test_a_tenant_s_key_publishes_for_its_tenant_only(site: Site) -> None:
 
 
 async def test_a_key_needs_the_scope_write(site: Site) -> None:
-    reader = await site.keys.create(TENANT, frozenset({"read"}))
+    _, reader = await site.keys.create(TENANT, frozenset({"read"}))
     for key, status, code in (
         (reader, 403, "INSUFFICIENT_SCOPES"),
         ("scorm_unknown", 401, "INVALID_API_KEY"),

@@ -292,7 +292,7 @@ async def test_an_idempotency_key_is_one_body_s(mongo: Mongo) -> None:
 
 async def test_keys_are_known_by_their_digest_and_bound_to_their_tenant(mongo: Mongo) -> None:
     keys = Keys(mongo, admin_key="scorm_operator")
-    secret = await keys.create("t", frozenset({"read"}))
+    _, secret = await keys.create("t", frozenset({"read"}))
     key = await keys.identify(secret)
     assert (key.tenant_id, key.scopes) == ("t", frozenset({"read"}))
     assert (await keys.identify("scorm_operator")).tenant_id is None

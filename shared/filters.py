@@ -1,6 +1,7 @@
 """Evaluates a webhook's payload filter. Pure: a filter becomes a predicate over `data` once, events run it often."""
 
-from collections.abc import Callable, Hashable
+import json
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from operator import ge, gt, le, lt
 from typing import Any
@@ -25,6 +26,27 @@ def compile_filter(tree: dict[str, Any]) -> Predicate:
             return lambda data: not predicate(data)
         case _:
             return _condition(tree)
+
+
+def why_not(tree: dict[str, Any], data: Any, at: str = "filter") -> Iterator[str]:
+    """A sentence for each condition that keeps `data` from passing; nothing when it passes."""
+    if compile_filter(tree)(data):
+        return
+    match tree:
+        case {"all": parts} | {"any": parts}:
+            (name,) = tree
+            for number, part in enumerate(parts):
+                yield from why_not(part, data, f"{at}.{name}.{number}")
+        case {"not": _}:
+            yield f"{at}.not: what must not hold does hold"
+        case _:
+            yield f"{at}: {_shortfall(tree, look_up(data, tree['field']))}"
+
+
+def _shortfall(condition: dict[str, Any], found: Any) -> str:
+    ((operator, operand),) = ((name, value) for name, value in condition.items() if name != "field")
+    is_now = "is absent" if found is ABSENT else f"is {json.dumps(found, ensure_ascii=False):.200}"
+    return f"data.{condition['field']} {is_now}, needed: {operator} {json.dumps(operand, ensure_ascii=False):.200}"
 
 
 def look_up(data: Any, field: str) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from shared import filters
 from shared.contracts.webhook import Webhook
 from shared.filters import Predicate, comparable, compile_filter, look_up
 
@@ -17,6 +18,16 @@ def type_matches(pattern: str, event_type: str) -> bool:
     if pattern.endswith(".*"):
         return event_type.startswith(pattern[:-1])
     return pattern == event_type
+
+
+def why_not(webhook: Webhook, event_type: str, data: Any) -> list[str]:
+    """Every reason for which this event does not go to this webhook; none when it does."""
+    reasons = []
+    if not webhook.is_active:
+        reasons.append(f"the webhook is inactive: {webhook.disabled_reason}")
+    if not any(type_matches(pattern, event_type) for pattern in webhook.event_types):
+        reasons.append(f"event_types: {event_type} is not among {', '.join(webhook.event_types)}")
+    return reasons + list(filters.why_not(webhook.filter, data) if webhook.filter else ())
 
 
 class _Interested:

@@ -2,9 +2,11 @@
 
 from services.api.app import application
 from services.api.deliveries import DeliveryService
+from services.api.events import EventService
 from services.api.keys import KeyService
 from services.api.routes import catalogue
 from services.api.routes.deliveries import DeliveryRoutes
+from services.api.routes.events import EventRoutes
 from services.api.routes.keys import KeyRoutes
 from services.api.routes.webhooks import WebhookRoutes
 from services.api.webhooks import WebhookService
@@ -30,6 +32,7 @@ def build() -> Service:
             keys,
             WebhookRoutes(_webhooks(mongo, settings)).table(),
             DeliveryRoutes(_deliveries(mongo)).table(),
+            EventRoutes(_events(mongo)).table(),
             KeyRoutes(KeyService(keys=keys, clock=mongo.now)).table(),
             catalogue.table(),
         ),
@@ -52,6 +55,12 @@ def _deliveries(mongo: Mongo) -> DeliveryService:
         events=wiring.events(mongo),
         webhooks=wiring.webhooks(mongo),
         clock=mongo.now,
+    )
+
+
+def _events(mongo: Mongo) -> EventService:
+    return EventService(
+        events=wiring.events(mongo), deliveries=wiring.deliveries(mongo), webhooks=wiring.webhooks(mongo)
     )
 
 

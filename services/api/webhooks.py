@@ -10,10 +10,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shared.contracts.delivery import DeliveryRecord
-from shared.contracts.webhook import ENDED_BY_CUSTOMER, Rotation, Webhook, WebhookCreate, WebhookPatch
+from shared.contracts.webhook import (
+    ENDED_BY_CUSTOMER,
+    Explain,
+    Explanation,
+    Rotation,
+    Webhook,
+    WebhookCreate,
+    WebhookPatch,
+)
 from shared.egress import Egress
 from shared.errors import Refused
 from shared.ids import new_webhook_id
+from shared.matching import why_not
 from shared.store.deliveries import Deliveries
 from shared.store.keys import ApiKey
 from shared.store.webhooks import Webhooks
@@ -108,6 +117,9 @@ class WebhookService:
             raise _conflict(await self.get(key, webhook_id))
         return changed
 
+    async def explain(self, key: ApiKey, webhook_id: str, event: Explain) -> Explanation:
+        return explained(await self.get(key, webhook_id), event.event, event.data)
+
     async def delete(self, key: ApiKey, webhook_id: str) -> None:
         """Its deliveries under way are cancelled at their turn."""
         if not await self._webhooks.delete(webhook_id, key.tenant_id):
@@ -131,6 +143,11 @@ class WebhookService:
             raise _refused_url(f"{host} is not a public address")
         if (host == "localhost" or host.endswith(".localhost")) and not self._egress.allows("127.0.0.1", port):
             raise _refused_url(f"{host} is not a public address")
+
+
+def explained(webhook: Webhook, event_type: str, data: Any) -> Explanation:
+    reasons = why_not(webhook, event_type, data)
+    return Explanation(matches=not reasons, reasons=reasons, paused=webhook.paused)
 
 
 def new_secret() -> str:

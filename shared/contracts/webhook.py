@@ -6,7 +6,16 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 from shared.contracts.event import TenantId
 from shared.contracts.event_types import EVENT_TYPES
@@ -24,6 +33,13 @@ def known_pattern(pattern: str) -> str:
     if pattern.endswith(".*") and any(name.startswith(pattern[:-1]) for name in EVENT_TYPES):
         return pattern
     raise ValueError(f"unknown event type {pattern!r:.100}; known: {', '.join(EVENT_TYPES)}, or session.* or *")
+
+
+def known_type(name: str) -> str:
+    """The name of an event type."""
+    if name not in EVENT_TYPES:
+        raise ValueError(f"unknown event type {name!r:.100}; known: {', '.join(EVENT_TYPES)}")
+    return name
 
 
 def http_url(url: str) -> str:
@@ -108,6 +124,21 @@ class Rotation(_Request):
 
     secret: Secret | None = None
     overlap_hours: float = Field(24, ge=0, le=24 * 30, allow_inf_nan=False)
+
+
+class Explain(_Request):
+    """`POST …/explain`: an event that might be published."""
+
+    event: Annotated[str, AfterValidator(known_type)]
+    data: dict[str, JsonValue]
+
+
+class Explanation(BaseModel):
+    """Whether an event goes to a webhook by its settings of now."""
+
+    matches: bool
+    reasons: list[str] = Field(description="why not; empty when it matches")
+    paused: bool = Field(description="what matches waits until the webhook is resumed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

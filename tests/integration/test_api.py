@@ -14,9 +14,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from deploy.local.servers import Server
 from services.api.app import application
 from services.api.deliveries import DeliveryService
+from services.api.events import EventService
 from services.api.keys import KeyService
 from services.api.routes import catalogue
 from services.api.routes.deliveries import DeliveryRoutes
+from services.api.routes.events import EventRoutes
 from services.api.routes.keys import KeyRoutes
 from services.api.routes.webhooks import PREFIXES, WebhookRoutes
 from services.api.webhooks import WebhookService
@@ -85,6 +87,7 @@ async def site(mongodb: Server) -> AsyncIterator[Site]:
             keys,
             WebhookRoutes(service).table(),
             DeliveryRoutes(single).table(),
+            EventRoutes(EventService(events=events, deliveries=deliveries, webhooks=webhooks)).table(),
             KeyRoutes(KeyService(keys=keys, clock=mongo.now)).table(),
             catalogue.table(),
         )
@@ -529,6 +532,62 @@ async def test_another_tenant_s_delivery_is_not_there(site: Site, method: str, a
     _, stranger = await site.keys.create("tenant-b", frozenset({"admin"}))
     status, _ = await site.call(method, path_of(identity, action), key=stranger)
     assert status == 404
+
+
+# --- why, and why not
+
+ALL = {
+    "all": [
+        {"field": "package_id", "in": ["pkg_1", "pkg_2"]},
+        {"not": {"field": "score.scaled", "lt": 0.5}},
+        {"any": [{"field": "user_id", "eq": "u1"}, {"field": "group", "exists": True}]},
+    ]
+}
+
+
+async def test_explain_says_of_each_condition_why_an_event_does_not_match(site: Site) -> None:
+    made = await site.create(event_type="session.completed", filter=ALL)
+    path = f"{V1}/{made['id']}/explain"
+    data = {"package_id": "pkg_9", "score": {"scaled": 0.1}, "user_id": "u2"}
+    status, answer = await site.call("POST", path, {"event": "session.created", "data": data})
+    assert status == 200
+    assert answer["matches"] is False
+    assert answer["reasons"] == [
+        "event_types: session.created is not among session.completed",
+        'filter.all.0: data.package_id is "pkg_9", needed: in ["pkg_1", "pkg_2"]',
+        "filter.all.1.not: what must not hold does hold",
+        'filter.all.2.any.0: data.user_id is "u2", needed: eq "u1"',
+        "filter.all.2.any.1: data.group is absent, needed: exists true",
+    ]
+    data = {"package_id": "pkg_1", "score": {"scaled": 0.9}, "user_id": "u1"}
+    _, answer = await site.call("POST", path, {"event": "session.completed", "data": data})
+    assert answer == {"matches": True, "reasons": [], "paused": False}
+
+
+async def test_explain_names_an_inactive_webhook_and_refuses_an_unknown_type(site: Site) -> None:
+    made = await site.create()
+    path = f"{V1}/{made['id']}"
+    await site.call("PATCH", path, {"is_active": False})
+    _, answer = await site.call("POST", path + "/explain", {"event": GUIDE["event_type"], "data": {}})
+    assert answer["reasons"] == ["the webhook is inactive: disabled_by_customer"]
+    status, answer = await site.call("POST", path + "/explain", {"event": "no.such", "data": {}})
+    assert (status, answer["details"]["field"]) == (400, "event")
+    assert "session.created" in answer["error"]
+
+
+async def test_an_event_shows_where_it_went_and_why_nowhere_else(site: Site) -> None:
+    got = await site.create(event_type="session.created")
+    other = await site.create(event_type="session.completed")
+    identity = await delivered(site, got["id"])
+    status, event = await site.call("GET", f"/api/v1/events/e1?tenant_id={TENANT}")
+    assert (status, event["event"], event["data"]) == (200, "session.created", SESSION)
+    rows = {row["webhook_id"]: row for row in event["webhooks"]}
+    assert rows[got["id"]]["delivery"]["id"] == identity
+    assert rows[got["id"]]["by_settings_of_now"]["matches"] is True
+    assert rows[other["id"]]["delivery"] is None
+    assert rows[other["id"]]["by_settings_of_now"]["reasons"]
+    _, stranger = await site.keys.create("tenant-b", frozenset({"read"}))
+    assert (await site.call("GET", "/api/v1/events/e1", key=stranger))[0] == 404
 
 
 # --- keys

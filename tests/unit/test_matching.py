@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.contracts.webhook import Webhook, WebhookCreate, WebhookPatch
-from shared.filters import compile_filter
+from shared.filters import compile_filter, why_not
 from shared.matching import Subscriptions, type_matches
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -92,6 +92,11 @@ filters = st.recursive(
 def test_the_index_and_the_predicate_agree(tree: dict[str, Any], data: dict[str, Any]) -> None:
     subscriptions = Subscriptions([webhook("w", "*", filter=tree)])
     assert matched(subscriptions, "session.created", data) == ({"w"} if compile_filter(tree)(data) else set())
+
+
+@given(filters, datas)
+def test_there_is_a_reason_exactly_when_the_filter_does_not_match(tree: dict[str, Any], data: dict[str, Any]) -> None:
+    assert bool(list(why_not(tree, data))) is not compile_filter(tree)(data)
 
 
 @given(filters)

@@ -5,7 +5,7 @@ from aiohttp import web
 from services.api import paging
 from services.api.webhooks import WebhookService
 from shared.contracts.delivery import Status
-from shared.contracts.webhook import Rotation, Webhook, WebhookAnswer, WebhookCreate, WebhookPatch
+from shared.contracts.webhook import Explain, Rotation, Webhook, WebhookAnswer, WebhookCreate, WebhookPatch
 from shared.errors import Refused
 from shared.web import authenticate, json, read_body, validate
 
@@ -31,6 +31,7 @@ class WebhookRoutes:
             web.delete(prefix + "/{id}", self.delete),
             web.post(prefix + "/{id}/rotate-secret", self.rotate),
             web.post(prefix + "/{id}/rotate-secret/complete", self.complete_rotation),
+            web.post(prefix + "/{id}/explain", self.explain),
             web.get(prefix + "/{id}/deliveries", self.deliveries),
         ]
 
@@ -71,6 +72,11 @@ class WebhookRoutes:
     async def complete_rotation(self, request: web.Request) -> web.Response:
         key = await authenticate(request, "write")
         return _answer(await self._service.complete_rotation(key, request.match_info["id"]))
+
+    async def explain(self, request: web.Request) -> web.Response:
+        key = await authenticate(request, "read")
+        event = validate(Explain, await read_body(request, MAX_BODY_BYTES))
+        return json((await self._service.explain(key, request.match_info["id"], event)).model_dump())
 
     async def deliveries(self, request: web.Request) -> web.Response:
         key = await authenticate(request, "read")

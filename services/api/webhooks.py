@@ -65,6 +65,7 @@ class WebhookService:
             disabled_reason=None,
             description=wanted.description,
             filter=_filter(wanted),
+            headers=wanted.headers or {},
             max_attempts=wanted.max_attempts,
             version=1,
             created_at=now,
@@ -195,7 +196,7 @@ def _filter(wanted: WebhookCreate | WebhookPatch) -> dict[str, Any] | None:
 def _changes(patch: WebhookPatch) -> dict[str, Any]:
     changes: dict[str, Any] = {
         name: getattr(patch, name)
-        for name in ("url", "description", "max_attempts", "is_active", "paused")
+        for name in ("url", "description", "headers", "max_attempts", "is_active", "paused")
         if name in patch.model_fields_set
     }
     if "filter" in patch.model_fields_set:

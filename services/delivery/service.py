@@ -102,6 +102,7 @@ class DeliveryService:
             raise DeliveryFault(f"the secret of {webhook.id} does not open: is its key in DISPATCHER_SECRET_KEYS?")
         queued = job.queued
         headers = {
+            **webhook.headers,
             "Content-Type": "application/json",
             "User-Agent": USER_AGENT,
             "X-Allure-Event": queued.event,

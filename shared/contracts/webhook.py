@@ -22,6 +22,25 @@ from shared.contracts.event_types import EVENT_TYPES
 from shared.contracts.filter import MAX_DEPTH, Filter, depth
 from shared.times import iso
 
+_OUR_PREFIXES = ("x-allure-", "webhook-", "proxy-", "sec-")
+_OUR_HEADERS = frozenset(
+    [
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "traceparent",
+        "tracestate",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    ]
+)
 ENDED_GONE = "gone"  # the endpoint answered 410
 ENDED_BY_CUSTOMER = "disabled_by_customer"
 
@@ -33,6 +52,13 @@ def known_pattern(pattern: str) -> str:
     if pattern.endswith(".*") and any(name.startswith(pattern[:-1]) for name in EVENT_TYPES):
         return pattern
     raise ValueError(f"unknown event type {pattern!r:.100}; known: {', '.join(EVENT_TYPES)}, or session.* or *")
+
+
+def one_of_each(headers: dict[str, str]) -> dict[str, str]:
+    """Names differ in more than their case."""
+    if len({name.lower() for name in headers}) < len(headers):
+        raise ValueError("a name appears twice; the case of letters does not tell headers apart")
+    return headers
 
 
 def known_type(name: str) -> str:
@@ -67,11 +93,26 @@ def shallow(value: Any) -> Any:
     return value
 
 
+def free_header(name: str) -> str:
+    """A header that a webhook may add: not one of ours, and none that frames or routes the request."""
+    lower = name.lower()
+    if lower in _OUR_HEADERS or lower.startswith(_OUR_PREFIXES):
+        raise ValueError(f"{name} is set by us and cannot be overridden")
+    return name
+
+
 EventPattern = Annotated[str, AfterValidator(known_pattern)]
 Url = Annotated[str, StringConstraints(max_length=2048), AfterValidator(http_url)]
 Secret = Annotated[str, StringConstraints(min_length=16, max_length=256)]
 PayloadFilter = Annotated[Filter, BeforeValidator(shallow)]
 Attempts = Annotated[int, Field(strict=True, ge=1, le=30)]
+
+
+HeaderName = Annotated[
+    str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), AfterValidator(free_header)
+]
+HeaderValue = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[\x20-\x7e]*$")]
+Headers = Annotated[dict[HeaderName, HeaderValue], Field(max_length=20), AfterValidator(one_of_each)]
 
 
 class _Request(BaseModel):
@@ -88,6 +129,7 @@ class WebhookCreate(_Request):
     secret: Secret | None = None
     description: str | None = Field(None, max_length=500)
     filter: PayloadFilter | None = None
+    headers: Headers | None = None
     max_attempts: Attempts | None = None
 
     @model_validator(mode="after")
@@ -98,13 +140,14 @@ class WebhookCreate(_Request):
 
 
 class WebhookPatch(_Request):
-    """`PATCH /api/v1/webhooks/{id}`: only what is present changes; null clears description, filter, max_attempts."""
+    """`PATCH /api/v1/webhooks/{id}`: only what is present changes; null clears what may be absent."""
 
     url: Url | None = None
     event_type: EventPattern | None = None
     event_types: list[EventPattern] | None = Field(None, min_length=1, max_length=50)
     description: str | None = Field(None, max_length=500)
     filter: PayloadFilter | None = None
+    headers: Headers | None = None
     max_attempts: Attempts | None = None
     is_active: bool | None = None
     paused: bool | None = None
@@ -143,7 +186,7 @@ class Explanation(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """A stored webhook with its secrets in the clear: never logged, which is why `secrets` has no repr."""
+    """A stored webhook with its secrets in the clear: never logged, which is why they have no repr."""
 
     id: str
     tenant_id: str
@@ -152,6 +195,7 @@ class Webhook:
     secrets: tuple[str, ...] = field(repr=False)
     """The one in force; while one is being rotated, the old one and then the new one."""
     rotation_ends_at: datetime | None = None
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
     is_active: bool
     paused: bool
     disabled_reason: str | None
@@ -185,6 +229,7 @@ class WebhookAnswer(BaseModel):
     max_attempts: int | None
     version: int
     updated_at: str
+    header_names: list[str] = Field(description="of the customer's own headers; their values are never shown")
     rotation_ends_at: str | None = Field(
         description="until then the old secret and the new one sign; null: no rotation"
     )
@@ -207,5 +252,6 @@ class WebhookAnswer(BaseModel):
             max_attempts=webhook.max_attempts,
             version=webhook.version,
             updated_at=iso(webhook.updated_at),
+            header_names=list(webhook.headers),
             rotation_ends_at=iso(webhook.rotation_ends_at) if webhook.rotation_ends_at else None,
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 from pymongo import ReturnDocument
 
 from shared.contracts.webhook import Webhook
@@ -74,7 +75,7 @@ class Webhooks:
         async with unavailable_if_gone():
             document = await self._mongo.db.webhooks.find_one_and_update(
                 {**_key(webhook_id, tenant_id), **expected},
-                {"$set": {**changes, "updated_at": now}, "$inc": {"version": 1}},
+                {"$set": {**self._closed(changes, webhook_id), "updated_at": now}, "$inc": {"version": 1}},
                 return_document=ReturnDocument.AFTER,
             )
             if document:
@@ -83,10 +84,7 @@ class Webhooks:
 
     async def set_secrets(self, webhook: Webhook, secrets: Sequence[str], ends_at: datetime | None) -> Webhook | None:
         """Replace the secrets of the webhook as it was read; None when it was changed or deleted meanwhile."""
-        changes = {
-            "secrets": [self._box.close(secret, webhook.id) for secret in secrets],
-            "rotation_ends_at": ends_at,
-        }
+        changes = {"secrets": secrets, "rotation_ends_at": ends_at}
         return await self.change(webhook.id, webhook.tenant_id, changes, self._mongo.now(), version=webhook.version)
 
     async def deactivate(self, webhook_id: str, reason: str, now: datetime) -> None:
@@ -116,14 +114,24 @@ class Webhooks:
         """Comes after the change: who sees the new version also sees the change."""
         await self._mongo.db.tenants.update_one({"_id": tenant_id}, {"$inc": {"webhooks_version": 1}}, upsert=True)
 
+    def _closed(self, fields: Mapping[str, Any], owner: str) -> Document:
+        """Fields as they are stored: what is secret, encrypted for the webhook."""
+        stored = dict(fields)
+        if "secrets" in stored:
+            stored["secrets"] = [self._box.close(secret, owner) for secret in stored["secrets"]]
+        if "headers" in stored:
+            text = orjson.dumps(stored["headers"]).decode() if stored["headers"] else None
+            stored["headers"] = self._box.close(text, owner) if text else None
+        return stored
+
     def _document(self, webhook: Webhook) -> Document:
         return {
+            **self._closed({"secrets": webhook.secrets, "headers": webhook.headers}, webhook.id),
             "_id": webhook.id,
             "v": VERSION,
             "tenant_id": webhook.tenant_id,
             "url": webhook.url,
             "event_types": list(webhook.event_types),
-            "secrets": [self._box.close(secret, webhook.id) for secret in webhook.secrets],
             "rotation_ends_at": webhook.rotation_ends_at,
             "is_active": webhook.is_active,
             "paused": webhook.paused,
@@ -137,12 +145,14 @@ class Webhooks:
         }
 
     def _webhook(self, document: Document) -> Webhook:
+        secrets, headers = self._open(document)
         return Webhook(
             id=document["_id"],
             tenant_id=document["tenant_id"],
             url=document["url"],
             event_types=tuple(document["event_types"]),
-            secrets=self._open(document),
+            secrets=secrets,
+            headers=headers,
             rotation_ends_at=document.get("rotation_ends_at"),
             is_active=document["is_active"],
             paused=document["paused"],
@@ -155,12 +165,14 @@ class Webhooks:
             updated_at=document["updated_at"],
         )
 
-    def _open(self, document: Document) -> tuple[str, ...]:
-        """No secrets when they do not open: the deliveries of this webhook fault, nobody else's."""
+    def _open(self, document: Document) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Secrets and headers; none when one does not open: the deliveries of this webhook fault, nobody else's."""
+        owner, closed = document["_id"], document.get("headers")
         try:
-            return tuple(self._box.open(stored, document["_id"]) for stored in document["secrets"])
+            secrets = tuple(self._box.open(stored, owner) for stored in document["secrets"])
+            return secrets, orjson.loads(self._box.open(closed, owner)) if closed else {}
         except DeliveryFault:
-            return ()
+            return (), {}
 
 
 def _key(webhook_id: str, tenant_id: str | None) -> Document:

@@ -69,6 +69,17 @@ async def test_a_rotation_breaks_no_receiver_whichever_secret_it_knows(services:
         assert after.headers["webhook-signature"] == signed(after, new)
 
 
+async def test_own_headers_arrive_beside_ours(services: Cluster) -> None:
+    async with receiver() as endpoint:
+        webhook = await services.create_webhook(endpoint.url, headers={"X-Team": "lms", "Authorization": "Bearer t0k"})
+        assert sorted(webhook["header_names"]) == ["Authorization", "X-Team"]
+        request = await publish(services, endpoint)
+        assert (request.headers["X-Team"], request.headers["Authorization"]) == ("lms", "Bearer t0k")
+        assert request.headers["Content-Type"] == "application/json"
+        assert "t0k" not in str(await services.db.webhooks.find({}).to_list(None)) + services.logs(1_000_000)
+        await services.http.delete(f"{services.api}/api/v1/webhooks/{webhook['id']}")
+
+
 def signed(request: Received, secret: str) -> str:
     headers = request.headers
     return standard_signature(secret, headers["webhook-id"], int(headers["webhook-timestamp"]), request.body)

@@ -437,6 +437,41 @@ async def test_a_rotation_is_validated(site: Site, body: dict[str, Any]) -> None
     assert answer["details"]["field"] == next(iter(body))
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Allure-Signature": "x"},
+        {"Webhook-Id": "x"},
+        {"host": "internal"},
+        {"Content-Length": "1"},
+        {"Transfer-Encoding": "chunked"},
+        {"X-Ok": "one\r\nX-Injected: two"},
+        {"X-Ok\r\n": "x"},
+        {"X Ok": "x"},
+        {"": "x"},
+        {"X-Ok": "\u2603"},
+        {"X-Ok": "x" * 1025},
+        {"X-Ok": "1", "x-ok": "2"},
+        {f"X-{n}": "x" for n in range(21)},
+    ],
+)
+async def test_a_header_that_is_ours_or_would_break_a_request_is_refused(site: Site, headers: dict[str, str]) -> None:
+    status, answer = await site.call("POST", V1, {**GUIDE, "headers": headers})
+    assert (status, answer["code"]) == (400, "INVALID_REQUEST")
+    assert answer["details"]["field"].startswith("headers")
+
+
+async def test_headers_are_replaced_as_a_whole_kept_when_not_named_and_cleared_by_null(site: Site) -> None:
+    made = await site.create(headers={"X-One": "1", "X-Two": "2"})
+    path = f"{V1}/{made['id']}"
+    _, changed = await site.call("PATCH", path, {"headers": {"X-Three": "3"}})
+    assert changed["header_names"] == ["X-Three"]
+    _, changed = await site.call("PATCH", path, {"description": "d"})
+    assert changed["header_names"] == ["X-Three"]
+    _, changed = await site.call("PATCH", path, {"headers": None})
+    assert changed["header_names"] == []
+
+
 # --- single deliveries
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -152,10 +153,14 @@ class Cluster:
             found: list[dict[str, Any]] = answer["deliveries"]
             return found
 
+    @cached_property
+    def mongo(self) -> "AsyncIOMotorClient[dict[str, Any]]":
+        return AsyncIOMotorClient(self.mongodb_url, tz_aware=True)
+
     @property
     def db(self) -> Any:
         """The services' database, for looking at documents."""
-        return AsyncIOMotorClient(self.mongodb_url, tz_aware=True)[self.settings["MONGODB_DATABASE"]]
+        return self.mongo[self.settings["MONGODB_DATABASE"]]
 
     @asynccontextmanager
     async def channel(self) -> AsyncIterator[Any]:
@@ -182,6 +187,8 @@ class Cluster:
         for service in self.services:
             if service.alive():
                 service.kill()
+        if "mongo" in vars(self):
+            self.mongo.close()
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ from shared.times import iso
 
 _OUR_PREFIXES = ("x-allure-", "webhook-", "proxy-", "sec-")
 _OUR_HEADERS = frozenset(
-    [
+    {
         "connection",
         "content-encoding",
         "content-length",
@@ -39,7 +39,7 @@ _OUR_HEADERS = frozenset(
         "transfer-encoding",
         "upgrade",
         "user-agent",
-    ]
+    }
 )
 ENDED_GONE = "gone"  # the endpoint answered 410
 ENDED_BY_CUSTOMER = "disabled_by_customer"

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorClient
 
 from deploy.local.servers import Server, Servers, Supplier
 from shared.broker.topology import DEAD_DELIVERIES, PARKED
@@ -78,11 +77,9 @@ async def site(servers: Servers, tmp_path_factory: pytest.TempPathFactory, repor
         for event_type, path in zip(EVENT_TYPES, ("/a", "/b", "/c", "/failing"), strict=True):
             webhooks[event_type] = (await services.create_webhook(endpoint.url + path, event_type))["id"]
         load = Load(services.amqp_url, services.ingest, TENANT, webhooks)
-        client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(services.mongodb_url)
-        made = Site(servers, services, endpoint, load, client[services.settings["MONGODB_DATABASE"]].deliveries)
+        made = Site(servers, services, endpoint, load, services.db.deliveries)
         yield made
         report += _table(made.rows)
-        client.close()
 
 
 @asynccontextmanager

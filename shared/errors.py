@@ -3,6 +3,7 @@
 DispatcherError
 ├── InvalidMessage         park it with the reason; never requeue
 ├── DependencyUnavailable  RabbitMQ or MongoDB is away: keep what you hold and try again
+│   └── StoreUnavailable   it is MongoDB: what others could not write meanwhile may look undone
 ├── DeliveryFault          our own trouble with one delivery: its neighbours go on
 ├── Refused                tell the caller of our HTTP API: status, code, words, details
 └── StartupError           stop the process with this one line
@@ -28,6 +29,10 @@ class InvalidMessage(DispatcherError):
 
 class DependencyUnavailable(DispatcherError):
     """RabbitMQ or MongoDB did not answer, or did not promise what was asked of it."""
+
+
+class StoreUnavailable(DependencyUnavailable):
+    """MongoDB did not answer, or did not promise what was asked of it."""
 
 
 class DeliveryFault(DispatcherError):

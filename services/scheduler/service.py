@@ -5,9 +5,10 @@ Nothing here is kept in memory, so any number of schedulers may ask; a claim is 
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -17,6 +18,7 @@ from shared.broker.publisher import Publisher
 from shared.broker.topology import AGAIN, DELIVERIES
 from shared.contracts.delivery import Dead, Step, Wait, WaitingFor
 from shared.contracts.message import Marker, QueuedDelivery, encode
+from shared.errors import StoreUnavailable
 from shared.handover import HandOver
 from shared.ids import event_key
 from shared.lifecycle import background, cancel
@@ -27,11 +29,13 @@ from shared.store.markers import Markers
 from shared.store.mongo import Document, Mongo
 
 log = structlog.get_logger()
+Result = TypeVar("Result")
 
 _QUEUES: tuple[tuple[str, dict[str, Any]], ...] = ((DELIVERIES, {"$eq": 1}), (AGAIN, {"$gt": 1}))
 """Turn 1 was handed over through the first queue, every later one through the second."""
 
 
+_WORKERS_WRITE_SECONDS = 6  # longer than the longest pause between two tries of a write
 _SHORTEST_PAUSE = timedelta(milliseconds=10)
 _EVENT_LOOK = timedelta(seconds=30)
 _EVENT_MISSING_AFTER = timedelta(days=3)
@@ -67,6 +71,7 @@ class Scheduler:
         self._batch = batch
         self._depth_limit = depth_limit
         self._tasks: list[asyncio.Task[None]] = []
+        self._store_was_away = False
 
     async def start(self) -> None:
         self._tasks = [background(self._release_for_ever()), background(self._search_for_ever())]
@@ -78,16 +83,32 @@ class Scheduler:
     async def _release_for_ever(self) -> None:
         await self._mongo.ready()
         while True:
-            pause = await keep_trying(self.release_due)
+            pause = await keep_trying(lambda: self._carefully(self.release_due))
             await asyncio.sleep(pause.total_seconds())
 
     async def _search_for_ever(self) -> None:
         await self._mongo.ready()
         while True:
-            await keep_trying(self.send_markers)
+            await keep_trying(lambda: self._carefully(self.send_markers))
             for queue, turns in _QUEUES:
-                await keep_trying(lambda: self.release_lost(queue, turns))  # noqa: B023 - awaited in this turn
+                look = partial(self.release_lost, queue, turns)
+                await keep_trying(lambda: self._carefully(look))  # noqa: B023 - awaited in this turn
             await asyncio.sleep(min(self._marker_every.total_seconds() / 4, 15))
+
+    async def _carefully(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Behind an outage of the store, what looks overdue is often only not yet written by its worker."""
+        if self._store_was_away:
+            await self._let_workers_write()
+        try:
+            return await work()
+        except StoreUnavailable:
+            self._store_was_away = True
+            raise
+
+    async def _let_workers_write(self) -> None:
+        await self._mongo.check()
+        await asyncio.sleep(_WORKERS_WRITE_SECONDS)
+        self._store_was_away = False
 
     async def release_due(self) -> timedelta:
         """Hand over what is due; answers how long nothing more will be."""

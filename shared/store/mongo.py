@@ -19,7 +19,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from shared.errors import DependencyUnavailable
+from shared.errors import DependencyUnavailable, StoreUnavailable
 from shared.lifecycle import background, cancel
 from shared.retry import keep_trying
 from shared.times import at
@@ -52,18 +52,18 @@ INDEXES: dict[str, list[IndexModel]] = {
 
 @asynccontextmanager
 async def unavailable_if_gone() -> AsyncIterator[None]:
-    """Turns MongoDB's ways of being away, slow or in between primaries into DependencyUnavailable."""
+    """Turns MongoDB's ways of being away, slow or in between primaries into StoreUnavailable."""
     try:
         yield
     except (ConnectionFailure, WTimeoutError, ExecutionTimeout) as error:
-        raise DependencyUnavailable(f"MongoDB: {type(error).__name__}: {error}") from error
+        raise StoreUnavailable(f"MongoDB: {type(error).__name__}: {error}") from error
     except BulkWriteError as error:
         if (error.details or {}).get("writeConcernErrors"):
-            raise DependencyUnavailable("MongoDB: not written by a majority in time") from error
+            raise StoreUnavailable("MongoDB: not written by a majority in time") from error
         raise
     except OperationFailure as error:
         if error.code in _NOT_NOW or error.has_error_label("RetryableWriteError"):
-            raise DependencyUnavailable(f"MongoDB: {error}") from error
+            raise StoreUnavailable(f"MongoDB: {error}") from error
         raise
 
 

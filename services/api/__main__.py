@@ -9,6 +9,7 @@ from services.api.routes.deliveries import DeliveryRoutes
 from services.api.routes.events import EventRoutes
 from services.api.routes.keys import KeyRoutes
 from services.api.routes.webhooks import WebhookRoutes
+from services.api.samples import Samples
 from services.api.webhooks import WebhookService
 from shared import wiring
 from shared.lifecycle import Service, run
@@ -30,7 +31,7 @@ def build() -> Service:
         checks={"mongodb": mongo.check},
         app=application(
             keys,
-            WebhookRoutes(_webhooks(mongo, settings)).table(),
+            WebhookRoutes(_webhooks(mongo, settings), _samples(mongo)).table(),
             DeliveryRoutes(_deliveries(mongo)).table(),
             EventRoutes(_events(mongo)).table(),
             KeyRoutes(KeyService(keys=keys, clock=mongo.now)).table(),
@@ -47,6 +48,10 @@ def _webhooks(mongo: Mongo, settings: ApiSettings) -> WebhookService:
         most_per_tenant=settings.webhooks_per_tenant,
         clock=mongo.now,
     )
+
+
+def _samples(mongo: Mongo) -> Samples:
+    return Samples(events=wiring.events(mongo), deliveries=wiring.deliveries(mongo), clock=mongo.now)
 
 
 def _deliveries(mongo: Mongo) -> DeliveryService:

@@ -169,6 +169,12 @@ class Rotation(_Request):
     overlap_hours: float = Field(24, ge=0, le=24 * 30, allow_inf_nan=False)
 
 
+class SampleWanted(_Request):
+    """`POST …/test`: a sample of this type; by default of the first that the webhook subscribes to."""
+
+    event_type: Annotated[str, AfterValidator(known_type)] | None = None
+
+
 class Explain(_Request):
     """`POST …/explain`: an event that might be published."""
 

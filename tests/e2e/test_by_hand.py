@@ -1,5 +1,6 @@
 """What customers do by hand, seen from the endpoint: send again, rotate the secret."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest_asyncio
 
 from deploy.local.servers import Server
 from services.delivery.signing import allure_signature, standard_signature
+from shared.contracts.event_types import EVENT_TYPES
 from tests.cluster import SESSION, TENANT, Cluster, Received, Receiver, cluster, receiver, until
 
 SECRET = "the-old-secret-of-the-customer"
@@ -78,6 +80,21 @@ async def test_own_headers_arrive_beside_ours(services: Cluster) -> None:
         assert request.headers["Content-Type"] == "application/json"
         assert "t0k" not in str(await services.db.webhooks.find({}).to_list(None)) + services.logs(1_000_000)
         await services.http.delete(f"{services.api}/api/v1/webhooks/{webhook['id']}")
+
+
+async def test_a_sample_event_arrives_like_any_other_at_this_webhook_only(services: Cluster) -> None:
+    async with receiver() as endpoint:
+        webhook = await services.create_webhook(endpoint.url + "/this", event_types=["package.*"])
+        other = await services.create_webhook(endpoint.url + "/other", event_types=["package.*"])
+        sent = await post(services, f"/api/v1/webhooks/{webhook['id']}/test")
+        await until(lambda: _has_ended(services, webhook["id"], 1), 10, services.logs)
+        [request] = endpoint.requests
+        body = json.loads(request.body)
+        assert (request.path, body["delivery_id"]) == ("/this", sent["delivery_id"])
+        assert body["event"] == "package.processing.completed"
+        assert body["data"] == EVENT_TYPES[body["event"]].example
+        for made in (webhook, other):
+            await services.http.delete(f"{services.api}/api/v1/webhooks/{made['id']}")
 
 
 def signed(request: Received, secret: str) -> str:

@@ -21,6 +21,7 @@ from services.api.routes.deliveries import DeliveryRoutes
 from services.api.routes.events import EventRoutes
 from services.api.routes.keys import KeyRoutes
 from services.api.routes.webhooks import PREFIXES, WebhookRoutes
+from services.api.samples import Samples
 from services.api.webhooks import WebhookService
 from shared.contracts.delivery import Attempt, Dead, ErrorKind, Outcome, Step, Succeeded, Wait, WaitingFor
 from shared.contracts.event import parse
@@ -85,7 +86,7 @@ async def site(mongodb: Server) -> AsyncIterator[Site]:
         single = DeliveryService(deliveries=deliveries, events=events, webhooks=webhooks, clock=mongo.now)
         app = application(
             keys,
-            WebhookRoutes(service).table(),
+            WebhookRoutes(service, Samples(events=events, deliveries=deliveries, clock=mongo.now)).table(),
             DeliveryRoutes(single).table(),
             EventRoutes(EventService(events=events, deliveries=deliveries, webhooks=webhooks)).table(),
             KeyRoutes(KeyService(keys=keys, clock=mongo.now)).table(),
@@ -623,6 +624,19 @@ async def test_an_event_shows_where_it_went_and_why_nowhere_else(site: Site) -> 
     assert rows[other["id"]]["by_settings_of_now"]["reasons"]
     _, stranger = await site.keys.create("tenant-b", frozenset({"read"}))
     assert (await site.call("GET", "/api/v1/events/e1", key=stranger))[0] == 404
+
+
+# --- samples
+
+
+async def test_a_sample_needs_an_active_webhook_and_a_known_type(site: Site) -> None:
+    made = await site.create()
+    path = f"{V1}/{made['id']}/test"
+    status, answer = await site.call("POST", path, {"event_type": "no.such"})
+    assert (status, answer["details"]["field"]) == (400, "event_type")
+    await site.call("PATCH", f"{V1}/{made['id']}", {"is_active": False})
+    status, answer = await site.call("POST", path)
+    assert (status, "inactive" in answer["error"]) == (409, True)
 
 
 # --- keys

@@ -3,9 +3,18 @@
 from aiohttp import web
 
 from services.api import paging
+from services.api.samples import Samples
 from services.api.webhooks import WebhookService
 from shared.contracts.delivery import Status
-from shared.contracts.webhook import Explain, Rotation, Webhook, WebhookAnswer, WebhookCreate, WebhookPatch
+from shared.contracts.webhook import (
+    Explain,
+    Rotation,
+    SampleWanted,
+    Webhook,
+    WebhookAnswer,
+    WebhookCreate,
+    WebhookPatch,
+)
 from shared.errors import Refused
 from shared.web import authenticate, json, read_body, validate
 
@@ -16,8 +25,9 @@ MAX_BODY_BYTES = 64 * 1024
 class WebhookRoutes:
     """One method per route."""
 
-    def __init__(self, service: WebhookService) -> None:
+    def __init__(self, service: WebhookService, samples: Samples) -> None:
         self._service = service
+        self._samples = samples
 
     def table(self) -> list[web.RouteDef]:
         return [route for prefix in PREFIXES for route in self._under(prefix)]
@@ -31,6 +41,7 @@ class WebhookRoutes:
             web.delete(prefix + "/{id}", self.delete),
             web.post(prefix + "/{id}/rotate-secret", self.rotate),
             web.post(prefix + "/{id}/rotate-secret/complete", self.complete_rotation),
+            web.post(prefix + "/{id}/test", self.test),
             web.post(prefix + "/{id}/explain", self.explain),
             web.get(prefix + "/{id}/deliveries", self.deliveries),
         ]
@@ -65,13 +76,20 @@ class WebhookRoutes:
 
     async def rotate(self, request: web.Request) -> web.Response:
         key = await authenticate(request, "write")
-        body = await read_body(request, MAX_BODY_BYTES) if request.can_read_body else b"{}"
-        webhook, made = await self._service.rotate(key, request.match_info["id"], validate(Rotation, body))
+        rotation = validate(Rotation, await _optional_body(request))
+        webhook, made = await self._service.rotate(key, request.match_info["id"], rotation)
         return _answer(webhook, made)
 
     async def complete_rotation(self, request: web.Request) -> web.Response:
         key = await authenticate(request, "write")
         return _answer(await self._service.complete_rotation(key, request.match_info["id"]))
+
+    async def test(self, request: web.Request) -> web.Response:
+        key = await authenticate(request, "write")
+        wanted = validate(SampleWanted, await _optional_body(request))
+        webhook = await self._service.get(key, request.match_info["id"])
+        event_id, delivery_id = await self._samples.send(webhook, wanted.event_type)
+        return json({"event_id": event_id, "delivery_id": delivery_id}, 202)
 
     async def explain(self, request: web.Request) -> web.Response:
         key = await authenticate(request, "read")
@@ -92,6 +110,10 @@ class WebhookRoutes:
         last = answers[-1] if len(records) > limit else None
         following = paging.cursor_of(f"{last['created_at']} {last['id']}") if last else None
         return json({"deliveries": answers, "next_cursor": following})
+
+
+async def _optional_body(request: web.Request) -> bytes:
+    return await read_body(request, MAX_BODY_BYTES) if request.can_read_body else b"{}"
 
 
 def _shown(webhook: Webhook) -> dict[str, object]:

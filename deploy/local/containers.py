@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def _pinned_images() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
-class _DockerServer:
+class _DockerServer(ABC):
     """What both containers have in common; see `deploy.local.servers.Server` for what the methods promise."""
 
     name: str
@@ -113,8 +114,8 @@ class _DockerServer:
         self._container = container
         self._started = False
 
-    def is_ready(self) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def is_ready(self) -> bool: ...
 
     def start(self) -> None:
         if not self._started:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import datetime
 
-import msgspec
 import orjson
 
 from shared.contracts.delivery import Step, Wait, WaitingFor
@@ -12,7 +11,7 @@ from shared.contracts.event_types import EVENT_TYPES
 from shared.contracts.message import QueuedDelivery
 from shared.contracts.webhook import Webhook
 from shared.errors import Refused
-from shared.ids import delivery_id, random_event_id
+from shared.ids import random_event_id
 from shared.matching import type_matches
 from shared.store.deliveries import Deliveries
 from shared.store.events import Events
@@ -33,7 +32,7 @@ class Samples:
             raise Refused(409, "INVALID_REQUEST", f"the webhook is inactive: {webhook.disabled_reason}")
         now = self._clock()
         event = _sample(webhook, event_type or _first_type(webhook), now)
-        queued = _queued(event, webhook, now)
+        queued = QueuedDelivery.first(event, webhook.id, now.timestamp())
         await self._events.mark([event])
         await self._deliveries.insert([queued], now)
         await self._deliveries.record([Step(queued.id, queued.turn, Wait(now, WaitingFor.RETRY))])
@@ -52,17 +51,4 @@ def _sample(webhook: Webhook, event_type: str, now: datetime) -> AcceptedEvent:
         timestamp=iso(now),
         data=orjson.dumps(EVENT_TYPES[event_type].example),
         trace=None,
-    )
-
-
-def _queued(event: AcceptedEvent, webhook: Webhook, now: datetime) -> QueuedDelivery:
-    identity = delivery_id(event.tenant_id, event.event_id, webhook.id)
-    return QueuedDelivery(
-        id=identity,
-        tenant_id=event.tenant_id,
-        webhook_id=webhook.id,
-        event_id=event.event_id,
-        event=event.type,
-        created_at=now.timestamp(),
-        body=msgspec.Raw(event.payload(identity)),
     )

@@ -14,8 +14,9 @@ from shared.contracts.webhook import ENDED_GONE
 from shared.errors import DependencyUnavailable
 from shared.lifecycle import background
 from shared.retry import keep_trying
-from shared.store.deliveries import Deliveries, attempt_document
+from shared.store.deliveries import Deliveries
 from shared.store.mongo import Document, Mongo
+from shared.store.steps import attempt_document
 from shared.store.webhooks import Webhooks
 
 log = structlog.get_logger()

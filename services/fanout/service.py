@@ -182,17 +182,7 @@ def _match(
 ) -> Iterator[QueuedDelivery]:
     for event in events:
         for webhook in tenants[event.tenant_id].match(event.type, event.data):
-            identity = delivery_id(event.tenant_id, event.event_id, webhook.id)
-            yield QueuedDelivery(
-                id=identity,
-                tenant_id=event.tenant_id,
-                webhook_id=webhook.id,
-                event_id=event.event_id,
-                event=event.type,
-                created_at=created_at,
-                body=msgspec.Raw(event.payload(identity)),
-                trace=event.trace,
-            )
+            yield QueuedDelivery.first(event, webhook.id, created_at)
 
 
 def _checked(delivery: QueuedDelivery) -> QueuedDelivery:

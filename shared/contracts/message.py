@@ -5,10 +5,13 @@ without being parsed.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Self
 
 import msgspec
 
+from shared.contracts.event import AcceptedEvent
 from shared.errors import InvalidMessage
+from shared.ids import delivery_id
 
 VERSION = 1
 MAX_DELIVERIES = 50
@@ -30,6 +33,21 @@ class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=Tr
     attempt: int = 1
     check: bool = False
     trace: str | None = None
+
+    @classmethod
+    def first(cls, event: AcceptedEvent, webhook_id: str, created_at: float) -> Self:
+        """The delivery of this event to this webhook, before any attempt."""
+        identity = delivery_id(event.tenant_id, event.event_id, webhook_id)
+        return cls(
+            id=identity,
+            tenant_id=event.tenant_id,
+            webhook_id=webhook_id,
+            event_id=event.event_id,
+            event=event.type,
+            created_at=created_at,
+            body=msgspec.Raw(event.payload(identity)),
+            trace=event.trace,
+        )
 
 
 class DeliveryMessage(msgspec.Struct, kw_only=True):

@@ -20,27 +20,9 @@ from pydantic import (
 from shared.contracts.event import TenantId
 from shared.contracts.event_types import EVENT_TYPES
 from shared.contracts.filter import MAX_DEPTH, Filter, depth
+from shared.contracts.header import Headers
 from shared.times import iso
 
-_OUR_PREFIXES = ("x-allure-", "webhook-", "proxy-", "sec-")
-_OUR_HEADERS = frozenset(
-    {
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "keep-alive",
-        "te",
-        "trailer",
-        "traceparent",
-        "tracestate",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-    }
-)
 ENDED_GONE = "gone"  # the endpoint answered 410
 ENDED_BY_CUSTOMER = "disabled_by_customer"
 
@@ -52,13 +34,6 @@ def known_pattern(pattern: str) -> str:
     if pattern.endswith(".*") and any(name.startswith(pattern[:-1]) for name in EVENT_TYPES):
         return pattern
     raise ValueError(f"unknown event type {pattern!r:.100}; known: {', '.join(EVENT_TYPES)}, or session.* or *")
-
-
-def one_of_each(headers: dict[str, str]) -> dict[str, str]:
-    """Names differ in more than their case."""
-    if len({name.lower() for name in headers}) < len(headers):
-        raise ValueError("a name appears twice; the case of letters does not tell headers apart")
-    return headers
 
 
 def known_type(name: str) -> str:
@@ -93,26 +68,11 @@ def shallow(value: Any) -> Any:
     return value
 
 
-def free_header(name: str) -> str:
-    """A header that a webhook may add: not one of ours, and none that frames or routes the request."""
-    lower = name.lower()
-    if lower in _OUR_HEADERS or lower.startswith(_OUR_PREFIXES):
-        raise ValueError(f"{name} is set by us and cannot be overridden")
-    return name
-
-
 EventPattern = Annotated[str, AfterValidator(known_pattern)]
 Url = Annotated[str, StringConstraints(max_length=2048), AfterValidator(http_url)]
 Secret = Annotated[str, StringConstraints(min_length=16, max_length=256)]
 PayloadFilter = Annotated[Filter, BeforeValidator(shallow)]
 Attempts = Annotated[int, Field(strict=True, ge=1, le=30)]
-
-
-HeaderName = Annotated[
-    str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), AfterValidator(free_header)
-]
-HeaderValue = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[\x20-\x7e]*$")]
-Headers = Annotated[dict[HeaderName, HeaderValue], Field(max_length=20), AfterValidator(one_of_each)]
 
 
 class _Request(BaseModel):

@@ -2,31 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, assert_never
 
-from bson.binary import Binary
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import ReturnDocument
 
-from shared.contracts.delivery import (
-    ATTEMPTS_KEPT,
-    LIVE,
-    Attempt,
-    Cancelled,
-    Dead,
-    Status,
-    Step,
-    Succeeded,
-    Wait,
-    WaitingFor,
-)
+from shared.contracts.delivery import Status, Step, WaitingFor
 from shared.contracts.message import QueuedDelivery
 from shared.store.events import insert_new
 from shared.store.mongo import Document, Mongo, unavailable_if_gone
+from shared.store.steps import LIVE_STATUSES, ending, operations
 from shared.times import at
 
 VERSION = 1
 CANCELLED_BY_CUSTOMER = "cancelled_by_customer"
-_LIVE = [status.value for status in LIVE]
 
 
 class Deliveries:
@@ -53,9 +40,9 @@ class Deliveries:
         attempt of one that came too late goes to the history and decides nothing.
         """
         now = self._mongo.now()
-        operations = [operation for step in steps for operation in self._operations(step, _attempt_end(step) or now)]
+        writes = [operation for step in steps for operation in operations(step, now, self._retention)]
         async with unavailable_if_gone():
-            await self._mongo.db.deliveries.bulk_write(operations, ordered=True)
+            await self._mongo.db.deliveries.bulk_write(writes, ordered=True)
 
     async def count_fault(self, delivery_id: str, turn: int) -> int | None:
         """Add 1 to `faults` before a step that may crash us; None when this turn is over."""
@@ -131,7 +118,7 @@ class Deliveries:
         async with unavailable_if_gone():
             await deliveries.update_one({"_id": delivery_id, "status": Status.WAITING}, {"$set": {"due_at": now}})
             await deliveries.update_one(
-                {"_id": delivery_id, "status": {"$nin": _LIVE}},
+                {"_id": delivery_id, "status": {"$nin": LIVE_STATUSES}},
                 [
                     {
                         "$set": {
@@ -152,8 +139,8 @@ class Deliveries:
         """End one that lives. It gets a new turn, so that whoever is at the old one can no longer decide."""
         async with unavailable_if_gone():
             result = await self._mongo.db.deliveries.update_one(
-                {"_id": delivery_id, "status": {"$in": _LIVE}},
-                {**self._ended(Status.CANCELLED, CANCELLED_BY_CUSTOMER, {}, now), "$inc": {"turn": 1}},
+                {"_id": delivery_id, "status": {"$in": LIVE_STATUSES}},
+                {**ending(Status.CANCELLED, CANCELLED_BY_CUSTOMER, now, self._retention), "$inc": {"turn": 1}},
             )
         return result.modified_count == 1
 
@@ -165,59 +152,6 @@ class Deliveries:
                 {"$set": {"due_at": now}},
             )
         return result.modified_count
-
-    def _operations(self, step: Step, ended: datetime) -> list[UpdateOne]:
-        changes = self._changes(step, ended)
-        if step.attempt is None:
-            return [UpdateOne(_own_turn(step), changes)]
-        made = attempt_document(step.attempt)
-        if isinstance(step.decision, Succeeded) and step.attempt.n <= ATTEMPTS_KEPT:
-            # By id alone, which the database answers without planning; a repeated write finds its attempt there.
-            return [UpdateOne({"_id": step.delivery_id}, {**changes, "$addToSet": {"attempts": made}})]
-        new = {"attempts.key": {"$ne": step.attempt.key}}
-        push = {"attempts": {"$each": [made], "$slice": -ATTEMPTS_KEPT}}
-        if isinstance(step.decision, Succeeded):
-            return [UpdateOne({"_id": step.delivery_id, **new}, {**changes, "$push": push})]
-        return [
-            UpdateOne({**_own_turn(step), **new}, {**changes, "$push": push}),
-            UpdateOne({"_id": step.delivery_id, **new}, {"$push": push}),  # too late: history only
-        ]
-
-    def _changes(self, step: Step, ended: datetime) -> Document:
-        """`$set` and `$unset` of a decision."""
-        values: Document = {"faults": 0, "attempt_count": step.attempt.n} if step.attempt else {}
-        match step.decision:
-            case Succeeded():
-                return self._ended(Status.SUCCEEDED, None, values, ended)
-            case Dead(reason=reason):
-                return self._ended(Status.DEAD, reason, values, ended)
-            case Cancelled(reason=reason):
-                return self._ended(Status.CANCELLED, reason, values, ended)
-            case Wait(due_at=due_at, reason=why):
-                return {"$set": {**values, "status": Status.WAITING, "due_at": due_at, "waiting_for": why}}
-            case _:
-                assert_never(step.decision)
-
-    def _ended(self, status: Status, reason: str | None, values: Document, ended: datetime) -> Document:
-        return {
-            "$set": {
-                **values,
-                "status": status,
-                "ended_at": ended,
-                "expires_at": ended + self._retention,
-                **({"reason": reason} if reason else {}),
-            },
-            "$unset": {"due_at": "", "waiting_for": ""},
-        }
-
-
-def _attempt_end(step: Step) -> datetime | None:
-    """When its attempt ended: the same whenever it is written."""
-    return step.attempt.at + timedelta(milliseconds=step.attempt.duration_ms) if step.attempt else None
-
-
-def _own_turn(step: Step) -> Document:
-    return {"_id": step.delivery_id, "turn": step.turn, "status": {"$in": _LIVE}}
 
 
 def _document(delivery: QueuedDelivery, now: datetime) -> Document:
@@ -237,22 +171,3 @@ def _document(delivery: QueuedDelivery, now: datetime) -> Document:
         "created_at": at(delivery.created_at),
         "handed_at": now,
     }
-
-
-def attempt_document(attempt: Attempt) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "key": attempt.key,
-        "n": attempt.n,
-        "turn": attempt.turn,
-        "round": attempt.round,
-        "at": attempt.at,
-        "duration_ms": attempt.duration_ms,
-        "outcome": attempt.outcome,
-    }
-    if attempt.status_code is not None:
-        document["status_code"] = attempt.status_code
-    if attempt.error is not None:
-        document |= {"error": attempt.error, "detail": attempt.detail}
-    if attempt.answer:
-        document["answer"] = Binary(attempt.answer)
-    return document

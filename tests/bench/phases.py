@@ -1,6 +1,7 @@
 """The measurements. None judges: each returns what it saw."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class Lengths:
 
     @property
     def latency(self) -> float:
-        return self.warm_up + self.sustained
+        return _SETTLE_SECONDS + self.warm_up + self.sustained
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,9 @@ async def raw_loop(stage: Stage, seconds: float, wait: Wait, title: str) -> Raw:
 
 
 async def latency(stage: Stage, rate: float, lengths: Lengths, wait: Wait) -> Latency:
-    """Publish → receive with `rate` deliveries per second asked for."""
+    """Publish → receive with `rate` deliveries per second asked for, and nothing of what ran before left to write."""
+    await wait("latency: settling", _SETTLE_SECONDS)
+    await asyncio.to_thread(os.sync)
     async with stage.publishing("paced", rate) as publisher:
         await wait("latency at half of the maximum: warm-up", lengths.warm_up)
         publisher.check()

@@ -14,7 +14,7 @@ SERVERS_READY := $(if $(NATIVE),$(RUN_READY),$(DEV_READY))
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(SERVERS_READY) ## start everything on this machine and stay up; Ctrl-C stops it
@@ -25,15 +25,20 @@ demo: $(SERVERS_READY) ## deliver one event of each type, verify each, leave not
 	@exec $(PYTHON) -m deploy.local.demo
 
 .PHONY: check
-check: $(DEV_READY) ## lint, format, types, layers, unit tests; no servers
+check: $(DEV_READY) ## lint, format, types, layers, unit tests that take every branch of the pure parts; no servers
 	@echo "ruff" && $(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet .
 	@echo "mypy" && $(PYTHON) -m mypy --no-error-summary
 	@echo "lint-imports" && $(VENV)/bin/lint-imports
-	@$(PYTHON) -m pytest tests/unit
+	@$(PYTHON) -m coverage run -m pytest tests/unit
+	@echo "coverage" && $(PYTHON) -m coverage report
 
 .PHONY: test
-test: check ## check, then all tests on real servers (10 minutes)
+test: check ## check, then all tests on real servers (half an hour)
 	@exec $(PYTHON) -m pytest tests --ignore tests/unit
+
+.PHONY: mutants
+mutants: $(DEV_READY) ## change the pure parts in small ways: do their tests notice? (a minute)
+	@exec $(PYTHON) -m tests.mutants
 
 .PHONY: faults
 faults: $(DEV_READY) ## only the tests that kill and pause services and servers under load, and kill at every await
@@ -42,6 +47,14 @@ faults: $(DEV_READY) ## only the tests that kill and pause services and servers 
 .PHONY: bench
 bench: $(DEV_READY) ## measure deliveries per second on this machine
 	@exec $(PYTHON) -m tests.bench
+
+.PHONY: bench-isolation
+bench-isolation: $(DEV_READY) ## measure what endpoints that hang or are slow cost the others (6 minutes)
+	@exec $(PYTHON) -m tests.bench.isolation
+
+.PHONY: bench-api
+bench-api: $(DEV_READY) ## measure how long each list and detail request of the API takes, with 200,000 deliveries
+	@exec $(PYTHON) -m tests.bench.api
 
 .PHONY: setup
 setup: $(DEV_READY) ## only make the virtual environment, for run and development

@@ -1,12 +1,15 @@
 """Decides which addresses an endpoint may have: the whole public internet and nothing else. Pure.
 
-An address that carries another (IPv4-mapped, 6to4, NAT64, Teredo) is judged as the one it carries as well.
+An address that carries another (IPv4-mapped, 6to4, NAT64, ISATAP) is judged as the one it carries as well; Teredo's
+are refused whatever they carry.
 """
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
 
-Address = IPv4Address | IPv6Address
+from shared.hosts import Address, inside_name, local_name, spelled_address
+
 Network = IPv4Network | IPv6Network
 
 # The registries of special-purpose addresses (RFC 6890 and what came later), and ranges that lead back inside on real
@@ -35,7 +38,8 @@ _SPECIAL = tuple(
     )
 )
 _GLOBAL_UNICAST = ip_network("2000::/3")  # nothing else of IPv6 is handed out
-_NAT64 = ip_network("64:ff9b::/96")
+_NAT64 = ip_network("64:ff9b::/96")  # its local kin, 64:ff9b:1::/48, is no global unicast
+_ISATAP = (0x00005EFE, 0x02005EFE)  # RFC 5214 §6.1: these, then an IPv4 address, behind any prefix
 
 
 class Egress:
@@ -53,6 +57,23 @@ class Egress:
         except ValueError:
             return False
         return self._excepted(ip, port) or all(_public(judged) for judged in _carried(ip))
+
+    def refusal(self, url: str) -> str | None:
+        """Why a valid URL is not one we connect to, as far as can be told without asking DNS; None when it may be."""
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        if parts.scheme == "http" and not self.allow_http:
+            return "plain http is not allowed here; use https"
+        try:
+            address = "127.0.0.1" if local_name(host) else str(spelled_address(host) or "")
+        except ValueError:
+            return f"{host} ends in a number, as no name does, and is not an IP address"
+        if address and not self.allows(address, port):
+            return f"{host} is not a public address" if host == address else f"{host} is {address}, not public"
+        # What a name of the inside means is known by DNS alone, and with exceptions it may be meant.
+        if not self._exceptions and inside_name(host):
+            return f"{host} is not a public name"
+        return None
 
     def _excepted(self, ip: Address, port: int) -> bool:
         candidates = [ip, ip.ipv4_mapped] if isinstance(ip, IPv6Address) and ip.ipv4_mapped else [ip]
@@ -82,9 +103,7 @@ def _carried(ip: Address) -> Iterator[Address]:
         yield ip.ipv4_mapped
     if ip.sixtofour:
         yield ip.sixtofour
-    if ip.teredo:
-        yield from ip.teredo
-    if ip in _NAT64:
+    if ip in _NAT64 or int(ip) >> 32 & 0xFFFFFFFF in _ISATAP:
         yield IPv4Address(int(ip) & 0xFFFFFFFF)
 
 

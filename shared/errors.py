@@ -11,6 +11,8 @@ DispatcherError
 An endpoint's 500 is none of these: it is an outcome.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 
@@ -42,10 +44,13 @@ class DeliveryFault(DispatcherError):
 class Refused(DispatcherError):
     """A request to our HTTP API that is not granted; carried to the caller in the platform's error format."""
 
-    def __init__(self, status: int, code: str, message: str, **details: Any) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *, headers: Mapping[str, str] = MappingProxyType({}), **details: Any
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.headers = headers
         self.details = details
 
 

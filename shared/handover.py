@@ -28,13 +28,15 @@ class HandOver:
         self._deliveries = deliveries
         self._publisher = publisher
 
-    async def first(self, deliveries: Iterable[QueuedDelivery], handed_at: datetime) -> None:
+    async def first(self, deliveries: Iterable[QueuedDelivery], handed_at: datetime, queue: str = DELIVERIES) -> None:
         """Deliveries at turn 1."""
-        await asyncio.gather(*(self._publish(DELIVERIES, group, handed_at) for group in batches(deliveries)))
+        await asyncio.gather(*(self._publish(queue, group, handed_at) for group in batches(deliveries)))
 
-    async def again(self, deliveries: Iterable[QueuedDelivery], handed_at: datetime) -> None:
-        """Deliveries at a later turn, which was claimed for them at `handed_at`."""
-        await asyncio.gather(*(self._publish(AGAIN, group, handed_at) for group in batches(deliveries)))
+    async def again(self, deliveries: Sequence[QueuedDelivery], handed_at: datetime) -> None:
+        """Deliveries whose turn was claimed at `handed_at`; one that waited before its first is as good as fresh."""
+        fresh = (delivery for delivery in deliveries if delivery.turn == 1)
+        later = batches(delivery for delivery in deliveries if delivery.turn > 1)
+        await asyncio.gather(self.first(fresh, handed_at), *(self._publish(AGAIN, group, handed_at) for group in later))
 
     async def _publish(self, queue: str, group: Sequence[QueuedDelivery], handed_at: datetime) -> None:
         try:

@@ -1,4 +1,4 @@
-"""How things are named: the ids of webhooks, events and deliveries. Pure but for the two makers of random ids."""
+"""How things are named: the ids of webhooks, events and deliveries. Pure but for the makers of random ids."""
 
 import secrets
 from hashlib import blake2b
@@ -9,8 +9,12 @@ def _digest(*parts: str) -> str:
     return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 
+def random_hex() -> str:
+    return secrets.token_hex(12)
+
+
 def new_webhook_id() -> str:
-    return "webhook_" + secrets.token_hex(12)
+    return "webhook_" + random_hex()
 
 
 def random_event_id() -> str:
@@ -35,3 +39,8 @@ def event_key(tenant_id: str, event_id: str) -> str:
 def delivery_id(tenant_id: str, event_id: str, webhook_id: str) -> str:
     """The one delivery of this event to this webhook, whoever computes it and however often."""
     return "delivery_" + _digest(tenant_id, event_id, webhook_id)
+
+
+def fold_key(webhook_id: str, session_id: str) -> str:
+    """What the updates of one session to one webhook have in common."""
+    return _digest(webhook_id, session_id)

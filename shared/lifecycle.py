@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from shared import logs
 from shared.errors import DispatcherError, StartupError
 from shared.settings import DrainSettings, LogSettings, load
+from shared.web import answer_malformed_requests_alike
 
 log = structlog.get_logger()
 _failed_tasks: "list[asyncio.Task[None]]" = []
@@ -127,9 +128,10 @@ async def _stop(started: list[tuple[str, Part]], stop_seconds: float) -> None:
 def run(name: str, *builders: Callable[[], Service]) -> None:
     """Main of a service process: exit code 0 after a signal, 1 after a failure of ours, 2 when it cannot start."""
     try:
-        logs.configure(load(LogSettings).log_level, name)
-        stop_seconds = load(DrainSettings).stop_seconds
-        uvloop.run(_main(builders, stop_seconds))
+        with logs.to_stdout(load(LogSettings).log_level, name):
+            answer_malformed_requests_alike()
+            stop_seconds = load(DrainSettings).stop_seconds
+            uvloop.run(_main(builders, stop_seconds))
     except DispatcherError as error:
         sys.exit(_complain(name, error))
     if _failed_tasks:

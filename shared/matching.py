@@ -70,6 +70,7 @@ class Subscriptions:
 
     def __init__(self, webhooks: Iterable[Webhook]) -> None:
         self.by_id = {webhook.id: webhook for webhook in webhooks}
+        self.rate_limits = {webhook.id: webhook.rate_limit for webhook in self.by_id.values() if webhook.rate_limit}
         self._by_type: dict[str, _Interested] = {}
 
     def match(self, event_type: str, data: bytes) -> list[Webhook]:

@@ -1,6 +1,6 @@
 """Time as the platform writes it: `2025-01-15T10:30:00.000Z`. Pure."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -12,4 +12,4 @@ def iso(moment: datetime) -> str:
 
 def at(seconds: float) -> datetime:
     """The moment `seconds` after the epoch."""
-    return EPOCH + timedelta(seconds=seconds)
+    return datetime.fromtimestamp(seconds, UTC)

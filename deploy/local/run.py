@@ -71,6 +71,7 @@ def _env_lines(running: Site) -> str:
 
 
 def _print_addresses(running: Site, env: Path) -> None:
+    print(f"dashboard       {running.url('api')}/dashboard (sign in with the operator's key)")
     print(f"API             {running.url('api')}/api/v1/webhooks")
     print(f"ingest          {running.url('ingest')}/api/v1/events")
     print(f"operator's key  {running.env['DISPATCHER_ADMIN_KEY']}")

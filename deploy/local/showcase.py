@@ -12,7 +12,7 @@ from rich.table import Table
 
 from deploy.local.sample import SampleEndpoint
 from deploy.local.site import TENANT, Site, SiteFailed
-from shared.contracts.event_types import EVENT_TYPES
+from shared.contracts.event_types import EVENT_TYPES, GUIDE_TYPES
 from shared.times import at, iso
 
 ARRIVAL_SECONDS = 30
@@ -23,7 +23,7 @@ async def show(site: Site, endpoint: SampleEndpoint) -> None:
     """Raises SiteFailed unless every event type is delivered and verified."""
     async with ClientSession(headers={"X-API-Key": site.env["DISPATCHER_ADMIN_KEY"]}) as http:
         await _subscribe(http, site, endpoint)
-        published = {name: await _publish(http, site, name) for name in EVENT_TYPES}
+        published = {name: await _publish(http, site, name) for name in GUIDE_TYPES}
     table = Table("event type", "publish → delivered", "signatures", title="one event of each type")
     waiting = set(published)
     try:
@@ -52,7 +52,7 @@ async def _subscribe(http: ClientSession, site: Site, endpoint: SampleEndpoint) 
     if mine:
         await _call(http, "PATCH", f"{webhooks}/{mine[0]}", 200, {"url": endpoint.url, "is_active": True})
         return
-    wanted = {"tenant_id": TENANT, "url": endpoint.url, "event_types": list(EVENT_TYPES)}
+    wanted = {"tenant_id": TENANT, "url": endpoint.url, "event_types": GUIDE_TYPES}
     wanted |= {"secret": site.sample_secret, "description": _DESCRIPTION}
     await _call(http, "POST", webhooks, 201, wanted)
 

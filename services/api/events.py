@@ -1,12 +1,15 @@
-"""What customers may see of one event: which webhooks it went to, and why not to the others; HTTP is in `routes`."""
+"""What customers may see of events: which webhooks each went to, and why not to the others; HTTP is in `routes`."""
 
 from typing import Any
 
 import orjson
 from pydantic_core import from_json
 
+from services.api.listing import next_cursor
 from services.api.webhooks import explained
 from shared.contracts.delivery import DeliveryRecord
+from shared.contracts.event_history import EventAtWebhook, EventHistory, EventPage, EventSummary
+from shared.contracts.listing import Position
 from shared.contracts.webhook import Webhook
 from shared.errors import Refused
 from shared.ids import delivery_id, event_key
@@ -14,39 +17,52 @@ from shared.store.deliveries import Deliveries
 from shared.store.events import Events
 from shared.store.keys import ApiKey
 from shared.store.webhooks import Webhooks
+from shared.times import iso
 
 
 class EventService:
-    """Webhooks that are deleted by now are not mentioned: their deliveries are found by their ids only."""
+    """Webhooks that are deleted by now are not mentioned: their deliveries are in the tenant's history."""
 
     def __init__(self, *, events: Events, deliveries: Deliveries, webhooks: Webhooks) -> None:
         self._events = events
         self._deliveries = deliveries
         self._webhooks = webhooks
 
+    async def page(self, key: ApiKey, wanted: EventHistory) -> EventPage:
+        found = await self._events.page(key.tenant(wanted.tenant_id), wanted, wanted.limit + 1)
+        following = next_cursor([Position(one["created_at"], one["_id"]) for one in found], wanted.limit)
+        return EventPage(events=[_summary(one) for one in found[: wanted.limit]], next_cursor=following)
+
     async def get(self, key: ApiKey, event_id: str, tenant_id: str | None) -> dict[str, Any]:
-        """The event as JSON, with each webhook of its tenant: its delivery, and what today's settings say."""
+        """As `EventDetail`, with `data` as the bytes that were published, which no model would keep."""
         tenant = key.tenant(tenant_id)
-        identity = event_key(tenant, event_id)
-        event = (await self._events.get([identity])).get(identity)
-        if event is None:
+        document = await self._events.find(event_key(tenant, event_id))
+        if document is None:
             raise Refused(404, "INVALID_REQUEST", f"there is no event {event_id!r:.60}, or it is no longer kept")
         webhooks = {delivery_id(tenant, event_id, one.id): one for one in await self._webhooks.of_tenant(tenant)}
         deliveries = await self._deliveries.get(webhooks)
-        data = from_json(event.data)  # the parser that validated it
+        data = from_json(bytes(document["data"]))  # the parser that validated it
+        at_webhooks = (_at(one, document["event"], data, deliveries.get(name)) for name, one in webhooks.items())
         return {
-            "id": event.event_id,
-            "tenant_id": event.tenant_id,
-            "event": event.type,
-            "timestamp": event.timestamp,
-            "data": orjson.Fragment(event.data),
-            "webhooks": [_row(one, event.type, data, deliveries.get(identity)) for identity, one in webhooks.items()],
+            **_summary(document).model_dump(),
+            "data": orjson.Fragment(bytes(document["data"])),
+            "webhooks": [one.model_dump() for one in at_webhooks],
         }
 
 
-def _row(webhook: Webhook, event_type: str, data: Any, document: dict[str, Any] | None) -> dict[str, Any]:
-    return {
-        "webhook_id": webhook.id,
-        "delivery": DeliveryRecord.of(document).model_dump() if document else None,
-        "by_settings_of_now": explained(webhook, event_type, data).model_dump(),
-    }
+def _summary(document: dict[str, Any]) -> EventSummary:
+    return EventSummary(
+        id=document["event_id"],
+        tenant_id=document["tenant_id"],
+        event=document["event"],
+        timestamp=document["timestamp"],
+        created_at=iso(document["created_at"]),
+    )
+
+
+def _at(webhook: Webhook, event_type: str, data: Any, document: dict[str, Any] | None) -> EventAtWebhook:
+    return EventAtWebhook(
+        webhook_id=webhook.id,
+        delivery=DeliveryRecord.of(document) if document else None,
+        by_settings_of_now=explained(webhook, event_type, data),
+    )

@@ -9,7 +9,7 @@ from shared.contracts.delivery import Step, Wait, WaitingFor
 from shared.contracts.event import AcceptedEvent
 from shared.contracts.event_types import EVENT_TYPES
 from shared.contracts.message import QueuedDelivery
-from shared.contracts.webhook import Webhook
+from shared.contracts.webhook import SampleSent, Webhook
 from shared.errors import Refused
 from shared.ids import random_event_id
 from shared.matching import type_matches
@@ -26,8 +26,8 @@ class Samples:
         self._deliveries = deliveries
         self._clock = clock
 
-    async def send(self, webhook: Webhook, event_type: str | None) -> tuple[str, str]:
-        """The ids of the event and of its delivery, which is due now. Raises Refused for an inactive webhook."""
+    async def send(self, webhook: Webhook, event_type: str | None) -> SampleSent:
+        """An event with its delivery, which is due now. Raises Refused for an inactive webhook."""
         if not webhook.is_active:
             raise Refused(409, "INVALID_REQUEST", f"the webhook is inactive: {webhook.disabled_reason}")
         now = self._clock()
@@ -35,8 +35,9 @@ class Samples:
         queued = QueuedDelivery.first(event, webhook.id, now.timestamp())
         await self._events.mark([event])
         await self._deliveries.insert([queued], now)
-        await self._deliveries.record([Step(queued.id, queued.turn, Wait(now, WaitingFor.RETRY))])
-        return event.event_id, queued.id
+        due = Wait(now, WaitingFor.RETRY)
+        await self._deliveries.record([Step(queued.id, queued.tenant_id, now, queued.turn, due)])
+        return SampleSent(event_id=event.event_id, delivery_id=queued.id)
 
 
 def _first_type(webhook: Webhook) -> str:

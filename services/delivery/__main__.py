@@ -5,26 +5,37 @@ from datetime import timedelta
 from functools import partial
 
 from services.delivery.backoff import RetryPolicy
+from services.delivery.breaker import BreakerPolicy
+from services.delivery.flight import Flights, Patience
 from services.delivery.gate import Gate
-from services.delivery.lane import Lane, Patience
+from services.delivery.health import Health
+from services.delivery.lane import Lane
+from services.delivery.network import Network
+from services.delivery.pacing import Pacing
 from services.delivery.recorder import Recorder
+from services.delivery.room import Room
 from services.delivery.selection import Selection
 from services.delivery.sender import Sender
 from services.delivery.service import DeliveryService
 from shared import wiring
 from shared.broker.connection import Topology
 from shared.broker.consumer import Consumer
-from shared.broker.topology import AGAIN, DELIVERIES
+from shared.broker.topology import AGAIN, BULK, DELIVERIES
 from shared.contracts.webhook import Webhook
+from shared.disabling import Disabling
 from shared.lifecycle import Service, run
+from shared.promoter import Promoter
 from shared.retry import keep_trying
-from shared.settings import DeliverySettings, RetrySettings, load
+from shared.settings import DeliverySettings, EgressSettings, RetrySettings, load
+from shared.store.health import WebhookHealths
 from shared.store.markers import Markers
+from shared.store.slots import Slots
 from shared.store.view import WebhookView
 from shared.store.webhooks import Webhooks
 
 NAME = "delivery"
-AGAIN_SHARE = 0.25
+SMALL_SHARE = 0.25
+BULK_HELD = 0.5  # of the messages: with 50 deliveries each, more than a worker has places for
 
 
 def build() -> Service:
@@ -32,8 +43,14 @@ def build() -> Service:
     mongo, publisher = wiring.mongo(), wiring.publisher(NAME)
     webhooks, deliveries = wiring.webhooks(mongo), wiring.deliveries(mongo)
     view = WebhookView(webhooks)
-    sender = Sender(egress=wiring.egress(), time_limit_seconds=settings.attempt_timeout_seconds)
-    recorder = Recorder(mongo=mongo, deliveries=deliveries, webhooks=webhooks, publisher=publisher)
+    sender = Sender(
+        egress=wiring.egress(),
+        network=Network.of(load(EgressSettings)),
+        time_limit_seconds=settings.attempt_timeout_seconds,
+    )
+    disabling = Disabling(webhooks=webhooks, publisher=publisher, clock=mongo.now)
+    promoter = Promoter(wiring.promotion(mongo, publisher))
+    recorder = Recorder(mongo=mongo, deliveries=deliveries, disabling=disabling, publisher=publisher, promoter=promoter)
     service = DeliveryService(
         find_webhook=_finder(view, webhooks),
         sender=sender,
@@ -42,36 +59,56 @@ def build() -> Service:
         clock=mongo.now,
     )
     lease = timedelta(seconds=settings.lease_seconds)
-    lane = partial(
-        Lane,
-        patience=Patience(detach=timedelta(seconds=settings.detach_seconds), lease=lease),
-        gate=Gate(total=settings.in_flight, per_endpoint=settings.in_flight_per_endpoint),
-        selection=Selection(mongo=mongo, deliveries=deliveries, markers=Markers(mongo), view=view, lease=lease),
-        service=service,
-        recorder=recorder,
-        publisher=publisher,
+    pacing = Pacing(slots=Slots(mongo), clock=mongo.now)
+    selection = Selection(
+        mongo=mongo, deliveries=deliveries, markers=Markers(mongo), view=view, pacing=pacing, lease=lease
     )
-    fresh, again = _consumer(settings, DELIVERIES, 1), _consumer(settings, AGAIN, AGAIN_SHARE)
-    lanes = [
-        lane(consumer=fresh, places=settings.in_flight),
-        lane(consumer=again, places=max(1, int(settings.in_flight * AGAIN_SHARE))),
-    ]
+    gate = Gate(
+        total=settings.in_flight,
+        per_endpoint=settings.in_flight_per_endpoint,
+        breaker=BreakerPolicy(settings.breaker_failures, timedelta(seconds=settings.breaker_probe_seconds)),
+    )
+    health = Health(store=WebhookHealths(mongo), gate=gate, clock=mongo.now)
+    flights = partial(
+        Flights,
+        gate=gate,
+        health=health,
+        service=service,
+        count_fault=deliveries.count_fault,
+        clock=mongo.now,
+        patience=Patience(detach=timedelta(seconds=settings.detach_seconds), lease=lease),
+    )
+    lane = partial(Lane, selection=selection, recorder=recorder, publisher=publisher)
+    consumers, rooms = _consumers(settings.prefetch_messages), _rooms(settings.in_flight)
+    lanes = [lane(consumer=one, flights=flights(), room=room) for one, room in zip(consumers, rooms, strict=True)]
+    topology = Topology(url=wiring.amqp_url(), name=NAME)
     return Service(
         name=NAME,
         host=settings.delivery_host,
         port=settings.delivery_port,
-        parts=[mongo, Topology(url=wiring.amqp_url(), name=NAME), sender, publisher, recorder, *lanes],
+        parts=[mongo, topology, sender, publisher, promoter, recorder, health, *lanes],
         checks={
             "mongodb": mongo.check,
             "rabbitmq": publisher.check,
-            **{consumer.queue: consumer.check for consumer in (fresh, again)},
+            **{consumer.queue: consumer.check for consumer in consumers},
         },
     )
 
 
-def _consumer(settings: DeliverySettings, queue: str, share: float) -> Consumer:
-    prefetch = max(2, int(settings.prefetch_messages * share))
-    return Consumer(url=wiring.amqp_url(), name=NAME, queue=queue, prefetch=prefetch)
+def _consumers(prefetch: int) -> list[Consumer]:
+    """Of fresh deliveries, of those of tenants above their share, and of those that come again."""
+    held = {DELIVERIES: 1, BULK: BULK_HELD, AGAIN: SMALL_SHARE}
+    return [
+        Consumer(url=wiring.amqp_url(), name=NAME, queue=queue, prefetch=max(2, int(prefetch * share)))
+        for queue, share in held.items()
+    ]
+
+
+def _rooms(in_flight: int) -> list[Room]:
+    """For the same."""
+    small = max(1, int(in_flight * SMALL_SHARE))
+    fresh = Room(in_flight)
+    return [fresh, Room(small, behind=fresh), Room(small)]
 
 
 def _finder(view: WebhookView, webhooks: Webhooks) -> Callable[[str, str], Awaitable[Webhook | None]]:

@@ -29,7 +29,7 @@ def decide(
     tried = attempt - attempts_before_round
     if tried >= policy.max_attempts:
         return Dead(EXHAUSTED)
-    due_at = now + backoff(policy, tried, dice)
+    due_at, why = now + backoff(policy, tried, dice), WaitingFor.RETRY
     if classified.not_before:
-        due_at = max(due_at, classified.not_before + timedelta(seconds=dice))
-    return Dead(EXPIRED) if due_at > expires_at else Wait(due_at, WaitingFor.RETRY)
+        due_at, why = max(due_at, classified.not_before + timedelta(seconds=dice)), WaitingFor.RETRY_AFTER
+    return Dead(EXPIRED) if due_at > expires_at else Wait(due_at, why)

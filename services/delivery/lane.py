@@ -1,91 +1,54 @@
 """The life of a delivery message: open it, run its deliveries, let go of slow ones, record, ack.
 
-A worker has two lanes: fresh deliveries, and those that come again, which have a smaller share of its places.
+A worker has three lanes: fresh deliveries; those of tenants above their share, which get what the fresh ones leave;
+and those that come again, which have a smaller share of its places.
 """
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
 
-from services.delivery.gate import Gate
+from services.delivery.flight import Flight, Flights
 from services.delivery.recorder import Recorder
+from services.delivery.room import Room
 from services.delivery.selection import Selection
-from services.delivery.service import DeliveryService, Job
+from services.delivery.service import Job
 from shared.broker.consumer import Consumer, Message, ack, give_back
 from shared.broker.parking import park
 from shared.broker.publisher import Publisher
-from shared.contracts.delivery import Dead, Decision, Step, Wait, WaitingFor
-from shared.errors import DeliveryFault, DependencyUnavailable, InvalidMessage
+from shared.contracts.delivery import Dead
+from shared.errors import DependencyUnavailable, InvalidMessage
 from shared.lifecycle import background, cancel
 from shared.retry import keep_trying
 
 log = structlog.get_logger()
 
-MAX_FAULTS = 5
-INTERNAL = "internal"
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """`detach`: how long a request may hold its message; `lease`: longer than any request; `defer`: next look."""
-
-    detach: timedelta
-    lease: timedelta
-    defer: timedelta = timedelta(seconds=3)
-
-
-class _Flight:
-    """A delivery under way. `sending`: its request may have reached the endpoint; `slow`: its message went on."""
-
-    __slots__ = ("job", "sending", "slow", "task")
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.sending = False
-        self.slow = False
-        self.task: asyncio.Task[Step]
-
-    def send(self) -> None:
-        self.sending = True
-
-    def step(self, decision: Decision) -> Step:
-        return Step(self.job.queued.id, self.job.queued.turn, decision)
-
 
 class Lane:
-    """`places`: deliveries of open messages above which no further message is opened."""
+    """`room`: without any, no further message is opened."""
 
     def __init__(
         self,
         *,
         consumer: Consumer,
-        places: int,
-        patience: Patience,
-        gate: Gate,
+        room: Room,
         selection: Selection,
-        service: DeliveryService,
+        flights: Flights,
         recorder: Recorder,
         publisher: Publisher,
     ) -> None:
         self._consumer = consumer
         self._queue = consumer.queue
-        self._places = places
-        self._patience = patience
-        self._gate = gate
+        self._room = room
         self._selection = selection
-        self._service = service
+        self._flights = flights
         self._recorder = recorder
         self._publisher = publisher
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._open_deliveries = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._flights: set[asyncio.Task[Step]] = set()
         self._opener: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -101,7 +64,8 @@ class Lane:
             await asyncio.wait(self._tasks, timeout=max(0.1, left))
         if self._tasks:
             log.warning("delivery.left_behind", queue=self._queue, unfinished=len(self._tasks))
-        await cancel(*self._tasks, *self._flights)
+        await cancel(*self._tasks)
+        await self._flights.cancel()
         await self._consumer.stop()
 
     async def _open(self) -> None:
@@ -109,15 +73,16 @@ class Lane:
             message = await self._inbox.get()
             await self._room.wait()
             self._spawn(self._process(message))
-            await asyncio.sleep(0)  # lets it take its places before the next message is considered
+            await asyncio.sleep(0)  # it takes its places as soon as it is read; until then the prefetch is the bound
 
     async def _process(self, message: Message) -> None:
         try:
-            jobs = await self._selection.select(self._queue, message)
+            selected = await self._selection.select(self._queue, message)
+            await self._recorder.record(selected.later)
             if message.redelivered:
-                await self._one_by_one(jobs)
+                await self._one_by_one(selected.now)
             else:
-                await self._together(jobs)
+                await self._together(selected.now)
             await ack(message)
         except InvalidMessage as error:
             invalid = error
@@ -132,93 +97,51 @@ class Lane:
     async def _one_by_one(self, jobs: Sequence[Job]) -> None:
         """For a message that came back: one of its deliveries may be what crashed a worker."""
         for job in jobs:
-            fault = await self._fault(job)
+            fault = await self._flights.fault(job)
             if isinstance(fault, Dead):
-                await self._recorder.record([Step(job.queued.id, job.queued.turn, fault)])
+                await self._recorder.record([job.step(fault)])
             elif fault:
                 await self._together([job])
 
     async def _together(self, jobs: Sequence[Job]) -> None:
+        """Written after a first look is what is done by then, so that nobody's place is held by a neighbour."""
         if not jobs:
             return
-        self._occupy(len(jobs))
+        self._room.occupy(len(jobs))
+        flights = [self._flights.launch(job) for job in jobs]
         try:
-            await self._attempt(jobs)
+            await _landed(flights, self._flights.patience.look)
+            flights = await self._settle(flights, last=False)
+            if flights:
+                await _landed(flights, self._flights.patience.detach - self._flights.patience.look)
+                flights = await self._settle(flights, last=True)
         finally:
-            self._occupy(-len(jobs))
+            self._room.occupy(-len(flights))
 
-    async def _attempt(self, jobs: Sequence[Job]) -> None:
-        flights = [self._launch(job) for job in jobs]
-        await asyncio.wait([flight.task for flight in flights], timeout=self._patience.detach.total_seconds())
-        await self._recorder.record([self._settle(flight) for flight in flights])
-        for flight in flights:
-            if flight.slow:
+    async def _settle(self, flights: Sequence[Flight], *, last: bool) -> list[Flight]:
+        """Write what became of them; answers those about which there is nothing to write yet."""
+        steps = [self._flights.settle(flight, last=last) for flight in flights]
+        await self._recorder.record([step for step in steps if step])
+        settled = [flight for flight, step in zip(flights, steps, strict=True) if step]
+        self._room.occupy(-len(settled))
+        for flight in settled:
+            if flight.let_go:
                 self._spawn(self._finish(flight))
+        return [flight for flight, step in zip(flights, steps, strict=True) if not step]
 
-    def _launch(self, job: Job) -> _Flight:
-        flight = _Flight(job)
-        flight.task = asyncio.create_task(self._fly(flight))
-        self._flights.add(flight.task)
-        flight.task.add_done_callback(self._flights.discard)
-        return flight
-
-    async def _fly(self, flight: _Flight) -> Step:
-        endpoint = flight.job.queued.webhook_id
-        if not await self._gate.enter(endpoint):
-            return flight.step(self._wait(self._patience.defer, WaitingFor.SLOT))
+    async def _finish(self, flight: Flight) -> None:
+        """The result of one that was let go is written as usual, after the write that did so."""
         try:
-            return await self._service.deliver(flight.job, flight.send)
-        except DependencyUnavailable:
-            raise
-        except Exception as error:  # our own trouble with this delivery must not touch its neighbours
-            expected = isinstance(error, DeliveryFault)
-            log.error("delivery.fault", delivery_id=flight.job.queued.id, error=str(error), exc_info=not expected)
-            later = self._wait(self._patience.defer, WaitingFor.FAULT)
-            return flight.step(await self._fault(flight.job) or later)
-        finally:
-            self._gate.leave(endpoint, slow=flight.slow)
-
-    def _settle(self, flight: _Flight) -> Step:
-        """What is written now: the result, or who looks again when. Nothing may change meanwhile: no await here."""
-        if flight.task.done():
-            return flight.task.result()
-        if flight.sending:
-            flight.slow = True
-            self._gate.slowed(flight.job.queued.webhook_id)
-            return flight.step(self._wait(self._patience.lease, WaitingFor.ANSWER))
-        flight.task.cancel()
-        return flight.step(self._wait(self._patience.defer, WaitingFor.SLOT))
-
-    async def _finish(self, flight: _Flight) -> None:
-        """A detached request's result is written as usual, after the write that let go of it."""
-        try:
-            await self._recorder.record([await flight.task])
+            await self._recorder.record([await self._flights.result(flight)])
         except DependencyUnavailable:
             log.info("delivery.result_left", delivery_id=flight.job.queued.id)
-
-    async def _fault(self, job: Job) -> Decision | None:
-        """Count one; None when somebody else has this delivery by now."""
-        queued = job.queued
-        faults = await keep_trying(lambda: self._selection.count_fault(queued.id, queued.turn))
-        if faults is None:
-            return None
-        return Dead(INTERNAL) if faults > MAX_FAULTS else self._wait(self._patience.defer * faults, WaitingFor.FAULT)
-
-    def _wait(self, time: timedelta, reason: WaitingFor) -> Wait:
-        return Wait(self._now() + time, reason)
-
-    def _now(self) -> datetime:
-        return self._selection.now()
-
-    def _occupy(self, places: int) -> None:
-        """Places are held until the results are written: what a crash would repeat is bounded by them."""
-        self._open_deliveries += places
-        if self._open_deliveries < self._places:
-            self._room.set()
-        else:
-            self._room.clear()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = background(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _landed(flights: Sequence[Flight], patience: timedelta) -> None:
+    """Returns when all have landed, at the latest after this time."""
+    await asyncio.wait([flight.task for flight in flights], timeout=patience.total_seconds())

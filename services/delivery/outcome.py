@@ -1,16 +1,19 @@
 """What an endpoint's answer means. Pure; the rules are a table in the README."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
-from shared.contracts.delivery import ErrorKind, Outcome
+import msgspec
+
+from shared.contracts.delivery import Outcome
+from shared.contracts.failure import ErrorKind
 
 LONGEST_RETRY_AFTER = timedelta(hours=24)
+_PHRASES = {status.value: f" {status.phrase}" for status in HTTPStatus}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What came back: a status with the start of its body, or an error kind with its detail."""
 
     status_code: int | None = None
@@ -20,8 +23,7 @@ class Answer:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Classified:
+class Classified(msgspec.Struct, frozen=True):
     """`not_before` is set when the endpoint said when to come back."""
 
     outcome: Outcome
@@ -38,9 +40,14 @@ def classify(answer: Answer, now: datetime) -> Classified:
     if 200 <= status < 300:
         return Classified(Outcome.SUCCEEDED)
     if status == 410:
-        return Classified(Outcome.GONE, ErrorKind.HTTP_STATUS, "the endpoint answered 410 Gone")
+        return Classified(Outcome.GONE, ErrorKind.HTTP_STATUS, _said(status))
     not_before = _retry_after(answer.retry_after, now) if status in (429, 503) else None
-    return Classified(Outcome.RETRY, ErrorKind.HTTP_STATUS, f"the endpoint answered {status}", not_before)
+    return Classified(Outcome.RETRY, ErrorKind.HTTP_STATUS, _said(status), not_before)
+
+
+def _said(status: int) -> str:
+    redirected = "; redirects are not followed" if status // 100 == 3 else ""
+    return f"the endpoint answered {status}{_PHRASES.get(status, '')}{redirected}"
 
 
 def _retry_after(value: str | None, now: datetime) -> datetime | None:
@@ -48,12 +55,11 @@ def _retry_after(value: str | None, now: datetime) -> datetime | None:
     if not value:
         return None
     text = value.strip()
-    if text.isascii() and text.isdigit():
-        wait = timedelta(seconds=min(int(text[:9]), LONGEST_RETRY_AFTER.total_seconds()))
-        return now + wait
     try:
+        if text.isascii() and text.isdigit():
+            return now + timedelta(seconds=min(int(text), LONGEST_RETRY_AFTER.total_seconds()))
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # also thousands of digits, and a year of twenty
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(moment, now + LONGEST_RETRY_AFTER)

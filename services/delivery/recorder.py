@@ -1,6 +1,7 @@
 """Writes what attempts led to. Steps that are ready together go in one bulk; none waits for company."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 import structlog
@@ -9,15 +10,16 @@ from services.delivery.decision import GONE
 from shared import metrics
 from shared.broker.publisher import Publisher
 from shared.broker.topology import DEAD_DELIVERIES, DEAD_LETTERS
-from shared.contracts.delivery import LIVE, Dead, DeliveryRecord, Step
+from shared.contracts.delivery import LIVE, Dead, DeliveryRecord, Step, Wait
 from shared.contracts.webhook import ENDED_GONE
+from shared.disabling import Disabling
 from shared.errors import DependencyUnavailable
 from shared.lifecycle import background
+from shared.promoter import Promoter
 from shared.retry import keep_trying
 from shared.store.deliveries import Deliveries
 from shared.store.mongo import Document, Mongo
 from shared.store.steps import attempt_document
-from shared.store.webhooks import Webhooks
 
 log = structlog.get_logger()
 
@@ -25,11 +27,14 @@ log = structlog.get_logger()
 class Recorder:
     """`record` returns when the steps are in their documents, however long the database is away."""
 
-    def __init__(self, *, mongo: Mongo, deliveries: Deliveries, webhooks: Webhooks, publisher: Publisher) -> None:
+    def __init__(
+        self, *, mongo: Mongo, deliveries: Deliveries, disabling: Disabling, publisher: Publisher, promoter: Promoter
+    ) -> None:
         self._mongo = mongo
         self._deliveries = deliveries
-        self._webhooks = webhooks
+        self._disabling = disabling
         self._publisher = publisher
+        self._promoter = promoter
         self._pending: list[tuple[Sequence[Step], asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -63,6 +68,7 @@ class Recorder:
                 _answer(group, error)
             else:
                 _count(steps)
+                self._promoter.soon(_had_their_turn(steps))
                 _answer(group, None)
         self._writing = None
 
@@ -82,7 +88,7 @@ class Recorder:
         ]
         for step, document in decided:
             if step.decision == Dead(GONE):
-                await self._webhooks.deactivate(document["webhook_id"], ENDED_GONE, self._mongo.now())
+                await self._disabling.disable(document["webhook_id"], ENDED_GONE)
         await asyncio.gather(*(self._publish(step, document) for step, document in decided))
 
     async def _publish(self, step: Step, document: Document) -> None:
@@ -108,10 +114,15 @@ def _decides(step: Step, document: Document) -> bool:
     return document["turn"] == step.turn and document["status"] in LIVE
 
 
+def _had_their_turn(steps: Sequence[Step]) -> list[str]:
+    """Ordered webhooks of which a delivery has ended."""
+    return [step.in_order_of for step in steps if step.in_order_of and not isinstance(step.decision, Wait)]
+
+
 def _count(steps: Sequence[Step]) -> None:
     metrics.BATCH_SIZE.labels("record").observe(len(steps))
-    for step in steps:
-        metrics.DECISIONS.labels(type(step.decision).__name__.lower()).inc()
+    for decision, times in Counter(type(step.decision).__name__.lower() for step in steps).items():
+        metrics.DECISIONS.labels(decision).inc(times)
 
 
 def _answer(group: Sequence[tuple[Sequence[Step], "asyncio.Future[None]"]], error: Exception | None) -> None:

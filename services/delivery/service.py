@@ -5,14 +5,15 @@ import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from services.delivery.backoff import RetryPolicy
 from services.delivery.decision import EXPIRED, decide
+from services.delivery.masking import masked
 from services.delivery.outcome import Answer, Classified, classify
 from services.delivery.signing import signature_headers
 from shared import VERSION, metrics
@@ -28,13 +29,22 @@ USER_AGENT = f"Allure-Webhooks/{VERSION}"
 PAUSED_LOOK = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A delivery that this worker shall attempt: as queued, with what its document knows beyond that."""
+class Job(msgspec.Struct, frozen=True):
+    """A delivery that this worker shall attempt: as queued, with what its document knows beyond that.
+
+    `created_at` is the document's; what is queued for a later round carries that round's beginning.
+    """
 
     queued: QueuedDelivery
+    created_at: datetime
     attempt: int
     attempts_before_round: int = 0
+    slot_at: datetime | None = None  # its turn by the webhook's rate limit
+
+    def step(self, decision: Decision, attempt: Attempt | None = None) -> Step:
+        queued = self.queued
+        in_order_of = queued.webhook_id if queued.ordered else None
+        return Step(queued.id, queued.tenant_id, self.created_at, queued.turn, decision, attempt, in_order_of)
 
 
 class Posts(Protocol):
@@ -58,8 +68,15 @@ class DeliveryService:
         self._policy = policy
         self._expire_after = expire_after
         self._clock = clock
+        self._log = log.bind()  # the module's own is looked up again for every line
         self._worker = secrets.token_hex(4)
         self._numbers = itertools.count(1)
+
+    async def refused(self, job: Job) -> Step | None:
+        """The step of a delivery that is not to be attempted, whatever its endpoint does; None when it is."""
+        webhook = await self._find_webhook(job.queued.tenant_id, job.queued.webhook_id)
+        refusal = self._refuse(webhook, self._clock(), self._expires(job))
+        return job.step(refusal) if refusal else None
 
     async def deliver(self, job: Job, sending: Callable[[], None]) -> Step:
         """The step this delivery takes now; calls `sending` when the request goes out.
@@ -67,36 +84,37 @@ class DeliveryService:
         Raises DeliveryFault for trouble of ours.
         """
         webhook = await self._find_webhook(job.queued.tenant_id, job.queued.webhook_id)
-        refusal = self._refuse(webhook, job)
+        started, expires_at = self._clock(), self._expires(job)
+        refusal = self._refuse(webhook, started, expires_at)
         if webhook is None or refusal:
-            return Step(job.queued.id, job.queued.turn, refusal or Cancelled("webhook_deleted"))
+            return job.step(refusal or Cancelled("webhook_deleted"))
         body = bytes(job.queued.body)
-        headers = self._headers(webhook, job, body)
+        headers = self._headers(webhook, job, body, started)
         sending()
-        started, began = self._clock(), time.perf_counter()
+        began = time.perf_counter()
         answer = await self._sender.post(webhook.url, body, headers)
         took = time.perf_counter() - began
-        classified = classify(answer, self._clock())
-        decision = self._decide(classified, webhook, job)
+        answer = masked(answer, webhook.headers)
+        ended = self._clock()
+        classified = classify(answer, ended)
+        decision = self._decide(classified, webhook, job, ended, expires_at)
         attempt = self._attempt(job, started, took, answer, classified)
-        self._report(job, attempt, took, decision)
-        return Step(job.queued.id, job.queued.turn, decision, attempt)
+        self._report(job, attempt, took, decision, ended)
+        return job.step(decision, attempt)
 
-    def _refuse(self, webhook: Webhook | None, job: Job) -> Decision | None:
+    def _refuse(self, webhook: Webhook | None, now: datetime, expires_at: datetime) -> Decision | None:
         """Decided without an attempt: its webhook is deleted, inactive or paused, or its time is over."""
-        now = self._clock()
         if webhook is None:
             return Cancelled("webhook_deleted")
         if not webhook.is_active:
             return Dead("webhook_inactive")
-        if now > self._expires(job):
+        if now > expires_at:
             return Dead(EXPIRED)
         if webhook.paused:
             return Wait(now + PAUSED_LOOK, WaitingFor.RESUME)
         return None
 
-    def _headers(self, webhook: Webhook, job: Job, body: bytes) -> dict[str, str]:
-        now = self._clock()
+    def _headers(self, webhook: Webhook, job: Job, body: bytes, now: datetime) -> dict[str, str]:
         secrets = webhook.secrets_at(now)
         if not secrets:
             raise DeliveryFault(f"the secret of {webhook.id} does not open: is its key in DISPATCHER_SECRET_KEYS?")
@@ -116,7 +134,9 @@ class DeliveryService:
             headers["traceparent"] = queued.trace
         return headers
 
-    def _decide(self, classified: Classified, webhook: Webhook, job: Job) -> Decision:
+    def _decide(
+        self, classified: Classified, webhook: Webhook, job: Job, now: datetime, expires_at: datetime
+    ) -> Decision:
         policy = self._policy
         if webhook.max_attempts:
             policy = RetryPolicy(policy.base, policy.factor, policy.cap, webhook.max_attempts)
@@ -125,8 +145,8 @@ class DeliveryService:
             attempt=job.attempt,
             attempts_before_round=job.attempts_before_round,
             policy=policy,
-            now=self._clock(),
-            expires_at=self._expires(job),
+            now=now,
+            expires_at=expires_at,
             dice=random.random(),
         )
 
@@ -148,9 +168,9 @@ class DeliveryService:
             answer=answer.body,
         )
 
-    def _report(self, job: Job, attempt: Attempt, took: float, decision: Decision) -> None:
+    def _report(self, job: Job, attempt: Attempt, took: float, decision: Decision, now: datetime) -> None:
         queued = job.queued
-        log.info(
+        self._log.info(
             "attempt.finished",
             tenant_id=queued.tenant_id,
             webhook_id=queued.webhook_id,
@@ -165,7 +185,7 @@ class DeliveryService:
             duration_ms=attempt.duration_ms,
             next=type(decision).__name__.lower(),
         )
-        metrics.ATTEMPTS.labels(attempt.outcome, attempt.error or "").inc()
+        metrics.attempts(attempt.outcome, attempt.error or "").inc()
         metrics.ATTEMPT_SECONDS.observe(took)
         if attempt.outcome is Outcome.SUCCEEDED:
-            metrics.DELIVERED_SECONDS.observe(max(0.0, self._clock().timestamp() - queued.created_at))
+            metrics.DELIVERED_SECONDS.observe(max(0.0, now.timestamp() - queued.created_at))

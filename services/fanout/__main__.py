@@ -1,5 +1,8 @@
 """Wires the fan-out."""
 
+from services.fanout.downstream import Downstream
+from services.fanout.fairness import Fairness
+from services.fanout.holding import Holding
 from services.fanout.inbox import Inbox
 from services.fanout.service import FanoutService
 from shared import wiring
@@ -8,6 +11,7 @@ from shared.broker.consumer import Consumer
 from shared.broker.topology import FANOUT
 from shared.handover import HandOver
 from shared.lifecycle import Service, run
+from shared.promoter import Promoter
 from shared.settings import BrokerSettings, FanoutSettings, load
 from shared.store.view import WebhookView
 
@@ -15,31 +19,34 @@ NAME = "fanout"
 
 
 def build() -> Service:
-    settings = load(FanoutSettings)
+    settings, broker = load(FanoutSettings), load(BrokerSettings)
     mongo, publisher = wiring.mongo(), wiring.publisher(NAME)
+    deliveries = wiring.deliveries(mongo)
+    downstream = Downstream(
+        publisher=publisher,
+        hand_over=HandOver(mongo=mongo, deliveries=deliveries, publisher=publisher),
+        fairness=Fairness(burst=settings.fanout_tenant_burst),
+        depth_limit=broker.queue_depth_limit,
+        bulk_limit=broker.bulk_depth_limit,
+    )
     view = WebhookView(wiring.webhooks(mongo))
     consumer = Consumer(url=wiring.amqp_url(), name=NAME, queue=FANOUT, prefetch=settings.fanout_batch_events)
-    inbox = Inbox(
-        consumer=consumer,
-        publisher=publisher,
-        most=settings.fanout_batch_events,
-        depth_limit=load(BrokerSettings).queue_depth_limit,
-    )
-    deliveries = wiring.deliveries(mongo)
+    promoter = Promoter(wiring.promotion(mongo, publisher))
     service = FanoutService(
         mongo=mongo,
-        inbox=inbox,
+        inbox=Inbox(consumer=consumer, downstream=downstream, most=settings.fanout_batch_events),
         view=view,
         events=wiring.events(mongo),
         deliveries=deliveries,
-        hand_over=HandOver(mongo=mongo, deliveries=deliveries, publisher=publisher),
+        holding=Holding(folding=wiring.folding(mongo), orders=wiring.orders(mongo), promoter=promoter),
+        downstream=downstream,
         publisher=publisher,
     )
     return Service(
         name=NAME,
         host=settings.fanout_host,
         port=settings.fanout_port,
-        parts=[mongo, Topology(url=wiring.amqp_url(), name=NAME), publisher, service],
+        parts=[mongo, Topology(url=wiring.amqp_url(), name=NAME), publisher, promoter, service],
         checks={"mongodb": mongo.check, "rabbitmq": publisher.check, FANOUT: consumer.check},
     )
 

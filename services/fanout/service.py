@@ -1,4 +1,4 @@
-"""Events → deliveries: parse → skip what is done → match → insert → publish → mark → ack.
+"""Events → deliveries: parse → skip what is done → match → insert → publish, or let it wait → mark → ack.
 
 Whatever is repeated after a crash finds its earlier traces: deliveries by their ids, the event by its mark.
 """
@@ -10,16 +10,17 @@ from datetime import datetime
 import msgspec
 import structlog
 
+from services.fanout.downstream import Downstream
+from services.fanout.holding import Held, Holding
 from services.fanout.inbox import Inbox
 from shared import metrics
 from shared.broker.consumer import Message, ack_up_to, give_back
 from shared.broker.parking import park
 from shared.broker.publisher import Publisher
 from shared.broker.topology import FANOUT
-from shared.contracts.event import AcceptedEvent, is_array, parse, split
+from shared.contracts.event import AcceptedEvent, is_array, parse, split, trace_of
 from shared.contracts.message import QueuedDelivery, batches
 from shared.errors import InvalidMessage
-from shared.handover import HandOver
 from shared.ids import delivery_id, event_key
 from shared.lifecycle import background, cancel
 from shared.matching import Subscriptions
@@ -48,7 +49,8 @@ class FanoutService:
         view: WebhookView,
         events: Events,
         deliveries: Deliveries,
-        hand_over: HandOver,
+        holding: Holding,
+        downstream: Downstream,
         publisher: Publisher,
     ) -> None:
         self._mongo = mongo
@@ -56,7 +58,8 @@ class FanoutService:
         self._view = view
         self._events = events
         self._deliveries = deliveries
-        self._hand_over = hand_over
+        self._holding = holding
+        self._downstream = downstream
         self._publisher = publisher
         self._running: asyncio.Task[None] | None = None
         self._busy = asyncio.Lock()
@@ -66,8 +69,11 @@ class FanoutService:
         await self._inbox.start()
 
     async def stop(self, deadline: float) -> None:
-        """The batch under way is finished if it can be by the deadline; else it comes again."""
-        await self._inbox.pause()
+        """The batch under way is finished if it can be by the deadline; else it comes again.
+
+        Until then messages go on arriving, for one that only stopped taking would have the next fan-out begin behind
+        those that it still holds. All of them go back together, in their order.
+        """
         try:
             async with asyncio.timeout_at(deadline - 2), self._busy:
                 await cancel(self._running)
@@ -103,14 +109,18 @@ class FanoutService:
         events = await self._read(batch)
         fresh = await self._unmarked(events)
         tenants = await self._tenants(fresh)
-        matched = _match(fresh, tenants, self._mongo.seconds())
+        held = Held()
+        matched = _match(fresh, tenants, self._mongo.seconds(), held)
         for deliveries in batches(matched, most=CHUNK_DELIVERIES, most_bytes=CHUNK_BYTES):
             now = self._mongo.now()
             known = await keep_trying(lambda: self._deliveries.insert(deliveries, now))  # noqa: B023 - awaited here
-            await self._hand_over.first((_checked(d) if d.id in known else d for d in deliveries), now)
+            await self._downstream.first((_checked(d) if d.id in known else d for d in deliveries), now)
             metrics.DELIVERIES_CREATED.inc(len(deliveries) - len(known))
+        if held:
+            await self._holding.insert(held)
         if fresh:
             await keep_trying(lambda: self._events.mark(fresh))
+        self._holding.marked(held)
         await ack_up_to(batch)
         metrics.EVENTS_FANNED_OUT.inc(len(fresh))
         metrics.BATCH_SIZE.labels("fanout").observe(len(events))
@@ -141,8 +151,7 @@ class FanoutService:
 
 def _parse(message: Message, now: datetime) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:
     """Events of a message, and its parts that are none; an array's good elements do not suffer from its bad ones."""
-    trace = message.headers.get("traceparent")
-    trace = trace if isinstance(trace, str) else None
+    trace = trace_of(message.headers.get("traceparent"))
     try:
         if len(message.body) > MAX_AMQP_BYTES:
             raise InvalidMessage(f"{len(message.body)} bytes, more than the {MAX_AMQP_BYTES} a message may have")
@@ -178,11 +187,14 @@ def _usable_id(message_id: str | None) -> str | None:
 
 
 def _match(
-    events: Iterable[AcceptedEvent], tenants: dict[str, Subscriptions], created_at: float
+    events: Iterable[AcceptedEvent], tenants: dict[str, Subscriptions], created_at: float, held: Held
 ) -> Iterator[QueuedDelivery]:
+    """What is handed over at once; the rest is added to `held`."""
     for event in events:
         for webhook in tenants[event.tenant_id].match(event.type, event.data):
-            yield QueuedDelivery.first(event, webhook.id, created_at)
+            delivery = QueuedDelivery.first(event, webhook.id, created_at)
+            if not held.keeps(delivery, event, webhook):
+                yield delivery
 
 
 def _checked(delivery: QueuedDelivery) -> QueuedDelivery:

@@ -7,6 +7,7 @@ from services.ingest.service import Ingest
 from shared import wiring
 from shared.broker.connection import Topology
 from shared.lifecycle import Service, run
+from shared.limiter import Limiter
 from shared.settings import IngestSettings, load
 from shared.store.idempotency import IdempotencyKeys
 
@@ -24,7 +25,9 @@ def build() -> Service:
         port=settings.ingest_port,
         parts=[mongo, Topology(url=wiring.amqp_url(), name=NAME), publisher],
         checks={"mongodb": mongo.check, "rabbitmq": publisher.check},
-        app=application(ingest, wiring.keys(mongo)),
+        app=application(
+            ingest, wiring.keys(mongo), Limiter(per_minute=settings.ingest_events_per_minute, what="events")
+        ),
     )
 
 

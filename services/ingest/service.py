@@ -5,13 +5,14 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from shared import metrics
+from shared import metrics, unambiguous
 from shared.broker.publisher import Publisher
 from shared.broker.topology import EVENTS
 from shared.contracts.event import AcceptedEvent, is_array, parse, split
 from shared.errors import InvalidMessage, Refused
 from shared.ids import event_id_of_request
 from shared.retry import try_a_few_times
+from shared.routes import refused
 from shared.store.idempotency import IdempotencyKeys
 from shared.store.keys import ApiKey
 from shared.store.mongo import Mongo
@@ -51,7 +52,7 @@ class Ingest:
         try:
             parts = split(given.body)
         except InvalidMessage as error:
-            raise _refused(error) from None
+            raise refused(error) from None
         verdicts = [self._judge(given, part, index) for index, part in enumerate(parts)]
         await self._remember(given)
         accepted = [verdict for verdict in verdicts if isinstance(verdict, AcceptedEvent)]
@@ -64,14 +65,15 @@ class Ingest:
         try:
             event = parse(raw, now=self._mongo.now(), fallback_id=identity, trace=given.trace)
             given.key.tenant(event.tenant_id)
+            unambiguous.check(raw)  # last, since it costs most
         except InvalidMessage as error:
-            refused = _refused(error)
+            verdict = refused(error)
         except Refused as error:
-            refused = error
+            verdict = error
         else:
             return event
-        metrics.EVENTS_REFUSED.labels(refused.code).inc()
-        return refused
+        metrics.EVENTS_REFUSED.labels(verdict.code).inc()
+        return verdict
 
     async def _remember(self, given: Given) -> None:
         """Before publishing: a crash in between lets the same request come again, and no other under its key."""
@@ -89,13 +91,12 @@ class Ingest:
         metrics.EVENTS_ACCEPTED.inc(len(events))
 
 
-def is_batch(body: bytes) -> bool:
-    return is_array(body)
-
-
-def _refused(error: InvalidMessage) -> Refused:
-    details = {"field": error.field} if error.field else {}
-    return Refused(400, "INVALID_REQUEST", str(error), **details)
+def count_of(body: bytes) -> int | None:
+    """Events of an array, None for a single one. Raises Refused."""
+    try:
+        return len(split(body)) if is_array(body) else None
+    except InvalidMessage as error:
+        raise refused(error) from None
 
 
 def _groups(events: Sequence[AcceptedEvent]) -> Iterator[list[AcceptedEvent]]:

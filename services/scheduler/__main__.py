@@ -2,12 +2,25 @@
 
 from datetime import timedelta
 
+from services.scheduler.erasures import Erasures
+from services.scheduler.failing import Failing
+from services.scheduler.jobs import JobRunner
+from services.scheduler.orders import OrderWatch
+from services.scheduler.recoveries import Recoveries
+from services.scheduler.replays import Replays
 from services.scheduler.service import Scheduler
+from services.scheduler.tallies import Tallies
 from shared import wiring
 from shared.broker.connection import Topology
+from shared.disabling import Disabling
 from shared.handover import HandOver
 from shared.lifecycle import Service, run
 from shared.settings import BrokerSettings, DeliverySettings, SchedulerSettings, load
+from shared.store.duties import Duties
+from shared.store.erasure import Eraser
+from shared.store.health import WebhookHealths
+from shared.store.history import History
+from shared.store.jobs import ERASURE, RECOVERY, REPLAY, Jobs
 from shared.store.markers import Markers
 
 NAME = "scheduler"
@@ -30,11 +43,42 @@ def build() -> Service:
         batch=settings.scheduler_batch,
         depth_limit=load(BrokerSettings).queue_depth_limit,
     )
+    tallies = Tallies(mongo=mongo, uncounted=wiring.uncounted(mongo), stats=wiring.stats(mongo), duties=Duties(mongo))
+    watch = OrderWatch(
+        mongo=mongo,
+        orders=wiring.orders(mongo),
+        promotion=wiring.promotion(mongo, publisher),
+        poll=timedelta(seconds=settings.scheduler_poll_seconds),
+    )
+    jobs = Jobs(mongo)
+    replays = Replays(mongo=mongo, jobs=jobs, history=History(mongo), by_hand=wiring.by_hand(mongo))
+    eraser = Eraser(mongo, uncounted=wiring.uncounted(mongo), stats=wiring.stats(mongo))
+    erasures = Erasures(mongo=mongo, jobs=jobs, eraser=eraser)
+    healths, duties = WebhookHealths(mongo), Duties(mongo)
+    recoveries = Recoveries(mongo=mongo, healths=healths, jobs=jobs, deliveries=deliveries, duties=duties)
+    disabling = Disabling(webhooks=wiring.webhooks(mongo), publisher=publisher, clock=mongo.now)
+    failing = Failing(mongo=mongo, healths=healths, disabling=disabling, duties=duties)
+    runner = JobRunner(
+        mongo=mongo,
+        jobs=jobs,
+        steps={REPLAY: replays.step, ERASURE: erasures.step, RECOVERY: recoveries.step},
+        lease=timedelta(seconds=settings.job_lease_seconds),
+    )
     return Service(
         name=NAME,
         host=settings.scheduler_host,
         port=settings.scheduler_port,
-        parts=[mongo, Topology(url=wiring.amqp_url(), name=NAME), publisher, scheduler],
+        parts=[
+            mongo,
+            Topology(url=wiring.amqp_url(), name=NAME),
+            publisher,
+            scheduler,
+            watch,
+            tallies,
+            recoveries,
+            failing,
+            runner,
+        ],
         checks={"mongodb": mongo.check, "rabbitmq": publisher.check},
     )
 

@@ -10,12 +10,11 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-import msgspec
 import structlog
 
 from shared import metrics
 from shared.broker.publisher import Publisher
-from shared.broker.topology import AGAIN, DELIVERIES
+from shared.broker.topology import AGAIN, BULK, DELIVERIES
 from shared.contracts.delivery import Dead, Step, Wait, WaitingFor
 from shared.contracts.message import Marker, QueuedDelivery, encode
 from shared.errors import StoreUnavailable
@@ -24,21 +23,23 @@ from shared.ids import event_key
 from shared.lifecycle import background, cancel
 from shared.retry import keep_trying
 from shared.store.deliveries import Deliveries
-from shared.store.events import Events
+from shared.store.events import COMES_WITHIN, EVENT_MISSING, Events
 from shared.store.markers import Markers
 from shared.store.mongo import Document, Mongo
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
 
-_QUEUES: tuple[tuple[str, dict[str, Any]], ...] = ((DELIVERIES, {"$eq": 1}), (AGAIN, {"$gt": 1}))
-"""Turn 1 was handed over through the first queue, every later one through the second."""
-
+_QUEUES: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    ((DELIVERIES, BULK), {"$eq": 1}),
+    ((AGAIN,), {"$gt": 1}),
+)
+"""Turn 1 was handed over through either of the first two queues, every later one through the last."""
 
 _WORKERS_WRITE_SECONDS = 6  # longer than the longest pause between two tries of a write
 _SHORTEST_PAUSE = timedelta(milliseconds=10)
+_EVENT_LOOK_FIRST = timedelta(seconds=1)
 _EVENT_LOOK = timedelta(seconds=30)
-_EVENT_MISSING_AFTER = timedelta(days=3)
 
 
 class Scheduler:
@@ -72,13 +73,18 @@ class Scheduler:
         self._depth_limit = depth_limit
         self._tasks: list[asyncio.Task[None]] = []
         self._store_was_away = False
+        self._in_hand = asyncio.Lock()
 
     async def start(self) -> None:
         self._tasks = [background(self._release_for_ever()), background(self._search_for_ever())]
 
     async def stop(self, deadline: float) -> None:
-        """What was claimed and not published is found as lost by the next scheduler."""
-        await cancel(*self._tasks)
+        """What is claimed is published if it can be by the deadline; else the next scheduler finds it as lost."""
+        try:
+            async with asyncio.timeout_at(deadline - 2), self._in_hand:
+                await cancel(*self._tasks)
+        except TimeoutError:
+            await cancel(*self._tasks)
 
     async def _release_for_ever(self) -> None:
         await self._mongo.ready()
@@ -90,8 +96,8 @@ class Scheduler:
         await self._mongo.ready()
         while True:
             await keep_trying(lambda: self._carefully(self.send_markers))
-            for queue, turns in _QUEUES:
-                look = partial(self.release_lost, queue, turns)
+            for queues, turns in _QUEUES:
+                look = partial(self.release_lost, queues, turns)
                 await keep_trying(lambda: self._carefully(look))  # noqa: B023 - awaited in this turn
             await asyncio.sleep(min(self._marker_every.total_seconds() / 4, 15))
 
@@ -118,29 +124,34 @@ class Scheduler:
         waiting = await self._deliveries.due(self._batch)
         due = [delivery_id for delivery_id, due_at in waiting if due_at <= now]
         if due:
-            await self._release(await self._deliveries.claim_due(due, secrets.token_hex(8), now), "due")
+            async with self._in_hand:
+                await self._release(await self._deliveries.claim_due(due, secrets.token_hex(8), now), "due")
         if len(due) == self._batch:
             return timedelta(0)
         ahead = [due_at - now for _, due_at in waiting if due_at > now]
         return max(_SHORTEST_PAUSE, min([self._poll, *ahead]))
 
     async def send_markers(self) -> None:
-        for queue, _ in _QUEUES:
+        for queue in (queue for queues, _ in _QUEUES for queue in queues):
             if await self._markers.turn_to_send(queue, self._marker_every):
                 marker = Marker(marker=secrets.token_hex(8), sent_at=self._mongo.seconds())
                 await self._publisher.publish("", queue, encode(marker))
 
-    async def release_lost(self, queue: str, turns: Document) -> None:
-        """What was handed over a lease before the last marker that arrived, and is still pending, was lost."""
-        arrived = await self._markers.last_arrived(queue)
+    async def release_lost(self, queues: Sequence[str], turns: Document) -> None:
+        """What was handed over a lease before the last marker that arrived, and is still pending, was lost.
+
+        No document says through which of several `queues` it went: a marker must have arrived in each of them.
+        """
+        arrived = await self._markers.last_arrived(*queues)
         if arrived is None:
             return
         before = arrived - self._lease
         while lost := await self._deliveries.lost(turns, before, self._batch):
-            log.warning("delivery.lost_found", queue=queue, found=len(lost))
+            log.warning("delivery.lost_found", queues=queues, found=len(lost))
             now = self._mongo.now()
-            claimed = await self._deliveries.claim_lost(lost, before, secrets.token_hex(8), now)
-            await self._release(claimed, "lost")
+            async with self._in_hand:
+                claimed = await self._deliveries.claim_lost(lost, before, secrets.token_hex(8), now)
+                await self._release(claimed, "lost")
 
     async def _publisher_is_full(self) -> bool:
         return await self._publisher.depth(AGAIN) > self._depth_limit
@@ -156,7 +167,7 @@ class Scheduler:
             if event is None:
                 orphans.append(self._without_event(document))
                 continue
-            queued.append(_queued(document, event.payload(document["_id"]), event.trace))
+            queued.append(QueuedDelivery.claimed(document, event))
         await self._hand_over.again(queued, self._mongo.now())
         if orphans:
             await self._deliveries.record(orphans)
@@ -165,22 +176,7 @@ class Scheduler:
     def _without_event(self, document: Document) -> Step:
         """Its fan-out has not finished: the event comes, and its mark with it. After days it will not come any more."""
         now = self._mongo.now()
-        missing = now - document["created_at"] > _EVENT_MISSING_AFTER
-        decision = Dead("event_missing") if missing else Wait(now + _EVENT_LOOK, WaitingFor.FAULT)
-        return Step(document["_id"], document["turn"], decision)
-
-
-def _queued(document: Document, body: bytes, trace: str | None) -> QueuedDelivery:
-    return QueuedDelivery(
-        id=document["_id"],
-        tenant_id=document["tenant_id"],
-        webhook_id=document["webhook_id"],
-        event_id=document["event_id"],
-        event=document["event"],
-        created_at=(document.get("round_started_at") or document["created_at"]).timestamp(),
-        body=msgspec.Raw(body),
-        turn=document["turn"],
-        round=document["round"],
-        attempt=document["attempt_count"] + 1,
-        trace=trace,
-    )
+        age = now - document["created_at"]
+        look = min(max(age, _EVENT_LOOK_FIRST), _EVENT_LOOK)
+        decision = Dead(EVENT_MISSING) if age > COMES_WITHIN else Wait(now + look, WaitingFor.FAULT)
+        return Step(document["_id"], document["tenant_id"], document["created_at"], document["turn"], decision)

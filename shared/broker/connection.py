@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aio_pika
 import structlog
@@ -21,6 +22,8 @@ CONNECT_TIMEOUT_SECONDS = 10
 HEARTBEAT_SECONDS = 15
 SETUP_SECONDS = 20
 """For connecting, declaring and opening a channel together: a broker that hangs in between must not hang us."""
+
+_ADVICE = "delete it once it is empty; until then, on RabbitMQ 4, lift its delivery limit by a policy"
 
 BROKER_ERRORS = (AMQPError, ConnectionError, OSError, asyncio.TimeoutError, RuntimeError)
 """What aio-pika raises when the broker is away, slow or going; RuntimeError is a closed transport."""
@@ -85,9 +88,7 @@ async def declare(connection: AbstractConnection) -> None:
         for exchange in EXCHANGES:
             await channel.declare_exchange(exchange.name, exchange.type, durable=True)
     for queue in QUEUES:
-        # A refused declaration closes its channel, so each queue has one of its own.
-        async with connection.channel() as channel:
-            await _declare_queue(channel, queue)
+        await _declare_queue(connection, queue)
 
 
 async def declare_again(connection: AbstractConnection) -> None:
@@ -98,13 +99,29 @@ async def declare_again(connection: AbstractConnection) -> None:
         raise DependencyUnavailable(str(error)) from error
 
 
-async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
+async def _declare_queue(connection: AbstractConnection, queue: Queue) -> None:
     try:
-        declared = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
+        await _declared(connection, queue, queue.arguments)
     except ChannelPreconditionFailed as error:
-        raise StartupError(
-            f"queue {queue.name!r} exists with other arguments ({error}); "
-            f"empty and delete it, or name another virtual host in DISPATCHER_AMQP_URL"
-        ) from None
-    for binding in queue.bindings:
-        await declared.bind(binding.exchange, binding.routing_key)
+        if queue.earlier is None or not await _is_earlier(connection, queue, queue.earlier):
+            raise StartupError(
+                f"queue {queue.name!r} exists with other arguments ({error}); "
+                f"empty and delete it, or name another virtual host in DISPATCHER_AMQP_URL"
+            ) from None
+        log.warning("broker.queue_of_a_former_version", queue=queue.name, advice=_ADVICE)
+
+
+async def _is_earlier(connection: AbstractConnection, queue: Queue, arguments: dict[str, Any]) -> bool:
+    try:
+        await _declared(connection, queue, arguments)
+    except ChannelPreconditionFailed:
+        return False
+    return True
+
+
+async def _declared(connection: AbstractConnection, queue: Queue, arguments: dict[str, Any]) -> None:
+    # A refused declaration closes its channel, so each has one of its own.
+    async with connection.channel() as channel:
+        declared = await channel.declare_queue(queue.name, durable=True, arguments=arguments)
+        for binding in queue.bindings:
+            await declared.bind(binding.exchange, binding.routing_key)

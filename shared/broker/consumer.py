@@ -111,20 +111,24 @@ class Consumer:
         return lost
 
     async def _take(self, raw: DeliveredMessage) -> None:
-        if not isinstance(raw.delivery, Basic.Deliver):
-            return
-        properties = raw.header.properties
-        self._on_message(
-            Message(
-                body=raw.body,
-                headers=properties.headers or {},
-                message_id=properties.message_id or None,
-                routing_key=raw.delivery.routing_key or "",
-                redelivered=bool(raw.delivery.redelivered),
-                tag=raw.delivery.delivery_tag or 0,
-                channel=raw.channel,
-            )
-        )
+        if message := message_of(raw):
+            self._on_message(message)
+
+
+def message_of(raw: DeliveredMessage) -> Message | None:
+    """None for what is no delivery to a consumer."""
+    if not isinstance(raw.delivery, Basic.Deliver):
+        return None
+    properties = raw.header.properties
+    return Message(
+        body=raw.body,
+        headers=properties.headers or {},
+        message_id=properties.message_id or None,
+        routing_key=raw.delivery.routing_key or "",
+        redelivered=bool(raw.delivery.redelivered),
+        tag=raw.delivery.delivery_tag or 0,
+        channel=raw.channel,
+    )
 
 
 async def ack(message: Message) -> None:

@@ -1,5 +1,7 @@
 """Parks a message the pipeline cannot use: whole, with the reason, for operators to list, fix and send again."""
 
+from datetime import UTC, datetime
+
 import structlog
 
 from shared import metrics
@@ -7,6 +9,7 @@ from shared.broker.consumer import Message
 from shared.broker.publisher import Publisher
 from shared.broker.topology import DEAD_LETTERS, PARKED
 from shared.errors import InvalidMessage
+from shared.times import iso
 
 log = structlog.get_logger()
 
@@ -18,6 +21,7 @@ async def park(publisher: Publisher, queue: str, message: Message, error: Invali
         "x-parked-reason": str(error)[:1000],
         "x-parked-from": queue,
         "x-parked-routing-key": message.routing_key,
+        "x-parked-at": iso(datetime.now(UTC)),
         **({"x-parked-message-id": message.message_id} if message.message_id else {}),
     }
     await publisher.publish(DEAD_LETTERS, PARKED, message.body, headers=headers)

@@ -33,11 +33,20 @@ class Publisher:
         """Nothing to wait for: the first publish connects."""
 
     async def publish(
-        self, exchange: str, routing_key: str, body: bytes, *, headers: Mapping[str, Any] | None = None
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, Any] | None = None,
+        message_id: str | None = None,
     ) -> None:
         """Persistent, mandatory, confirmed. Raises DependencyUnavailable; then it may have arrived all the same."""
         properties = Basic.Properties(
-            delivery_mode=_PERSISTENT, content_type="application/json", headers=dict(headers) if headers else None
+            delivery_mode=_PERSISTENT,
+            content_type="application/json",
+            headers=dict(headers) if headers else None,
+            message_id=message_id,
         )
         async with self._in_use() as channel:
             confirmation = await channel.basic_publish(

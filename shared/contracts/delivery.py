@@ -5,8 +5,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from shared.contracts.cell import Cell
+from shared.contracts.failure import ErrorKind, advice
+from shared.contracts.moment import Shown
 from shared.times import iso
 
 ATTEMPTS_KEPT = 30
@@ -33,31 +37,21 @@ class Outcome(StrEnum):
     GONE = "gone"
 
 
-class ErrorKind(StrEnum):
-    """Why an attempt failed, in one word of the history."""
-
-    TIMEOUT = "timeout"
-    DNS = "dns"
-    CONNECT = "connect"
-    TLS = "tls"
-    RESET = "reset"
-    HTTP_STATUS = "http_status"
-    BLOCKED_ADDRESS = "blocked_address"
-    MALFORMED_ANSWER = "malformed_answer"
-
-
 class WaitingFor(StrEnum):
     """Why a delivery waits."""
 
     RETRY = "retry"
+    RETRY_AFTER = "retry_after"  # the endpoint itself said when to come back
     ANSWER = "answer"  # a request is under way; due_at is when somebody looks whether its worker died
-    SLOT = "slot"  # the endpoint had no room
+    SLOT = "slot"  # the endpoint had no room, or fails again and again; due_at is its place in line
+    RATE_LIMIT = "rate_limit"  # the webhook's own limit; due_at is its slot
     RESUME = "resume"  # the webhook is paused
     FAULT = "fault"  # our own trouble
+    ORDER = "order"  # the webhook is ordered, and an earlier delivery has not ended; nobody looks at a due_at
+    NEWER = "newer"  # a newer update of its session, which takes its place; at due_at it is sent
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """One HTTP request. `key` is unique, so that writing it again changes nothing."""
 
     key: str
@@ -99,14 +93,24 @@ class Cancelled:
 Decision = Succeeded | Wait | Dead | Cancelled
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One write of a delivery's life: the attempt, if there was one, and what is next."""
+class Step(msgspec.Struct, frozen=True):
+    """One write of a delivery's life: the attempt, if there was one, and what is next.
+
+    `created_at` is the delivery's, as in its document: by it and the tenant it is counted. `in_order_of` is its
+    webhook, if that is ordered: when this one has ended the next one's turn has come.
+    """
 
     delivery_id: str
+    tenant_id: str
+    created_at: datetime
     turn: int
     decision: Decision
     attempt: Attempt | None = None
+    in_order_of: str | None = None
+
+    @property
+    def cell(self) -> Cell:
+        return Cell.of(self.tenant_id, self.created_at)
 
 
 class AttemptRecord(BaseModel):
@@ -114,13 +118,18 @@ class AttemptRecord(BaseModel):
 
     n: int
     round: int
-    at: str
+    at: Shown
     duration_ms: int
     outcome: str
     status_code: int | None
     error: str | None
-    detail: str | None
+    detail: str | None = Field(description="what happened, in words; null for a success")
     answer: str | None = Field(description="the first KiB of the answer's body")
+
+    @computed_field(description="what to do about it; null for a success")  # type: ignore[prop-decorator]  # pydantic's
+    @property
+    def advice(self) -> str | None:
+        return advice(self.error, self.status_code)
 
 
 class DeliveryRecord(BaseModel):
@@ -136,12 +145,14 @@ class DeliveryRecord(BaseModel):
     status: Status
     reason: str | None
     waiting_for: str | None
-    due_at: str | None
+    due_at: Shown | None
     round: int
     attempt_count: int
-    created_at: str
-    ended_at: str | None
+    created_at: Shown
+    ended_at: Shown | None
     attempts: list[AttemptRecord]
+    folded_into: str | None = Field(None, description="the newer delivery that was sent in its place")
+    sequence: int | None = Field(None, description="its place in the order of an ordered webhook's deliveries")
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Self:
@@ -160,6 +171,8 @@ class DeliveryRecord(BaseModel):
             attempt_count=document["attempt_count"],
             created_at=iso(document["created_at"]),
             attempts=[_attempt_record(attempt) for attempt in document["attempts"]],
+            folded_into=document.get("folded_into"),
+            sequence=document.get("sequence"),
             **moment,
         )
 

@@ -4,10 +4,13 @@ Fields that the guide lists are typed; those that some of its examples leave out
 list pass through untouched.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
+
+from shared.contracts.whole import Whole
 
 
 class EventData(BaseModel):
@@ -21,9 +24,9 @@ class PackageProcessingCompleted(EventData):
     title: str
     version: str | None = None
     scorm_version: str | None = None
-    revision: int | None = None
+    revision: Whole | None = None
     launch_url: str | None = None
-    file_size_bytes: int | None = None
+    file_size_bytes: Whole | None = None
 
 
 class PackageProcessingFailed(EventData):
@@ -59,17 +62,26 @@ class SessionProgress(SessionCreated):
     time_spent_seconds: float | None = None
 
 
+class WebhookDisabled(EventData):
+    webhook_id: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One row of the catalogue; `example` is the guide's printed `data`."""
+    """One row of the catalogue; `example` is the guide's printed `data`. `system`: we publish it ourselves."""
 
     name: str
     description: str
     data: type[EventData]
     example: dict[str, Any]
+    system: bool = False
 
 
+_LIKE_A_NAME = re.compile(r"[a-z_]{1,30}([.][a-z_*]{1,30}){1,3}")
 _SESSION = {"session_id": "session_abc123", "package_id": "pkg_abc123", "user_id": "user_xyz789"}
+
+WEBHOOK_DISABLED = "webhook.disabled"
 
 EVENT_TYPES: dict[str, EventType] = {
     kind.name: kind
@@ -123,5 +135,44 @@ EVENT_TYPES: dict[str, EventType] = {
                 "time_spent_seconds": 1800,
             },
         ),
+        EventType(
+            WEBHOOK_DISABLED,
+            "Webhook disabled: when we set one of yours inactive, because it failed for days or answered 410",
+            WebhookDisabled,
+            {"webhook_id": "webhook_abc123", "reason": "failing"},
+            system=True,
+        ),
     )
 }
+GUIDE_TYPES = [name for name, kind in EVENT_TYPES.items() if not kind.system]
+
+
+def unknown_type(name: object) -> str:
+    """Quotes only what might be a type's name: in its place a secret may have been sent by mistake."""
+    quoted = f" {name!r}" if isinstance(name, str) and _LIKE_A_NAME.fullmatch(name) else ""
+    return f"unknown event type{quoted}; known: {', '.join(EVENT_TYPES)}"
+
+
+def known_type(name: str) -> str:
+    if name not in EVENT_TYPES:
+        raise ValueError(unknown_type(name))
+    return name
+
+
+def known_pattern(pattern: str) -> str:
+    """`session.*` and `*` are patterns; anything else is the name of an event type."""
+    if pattern not in PATTERNS:
+        raise ValueError(f"{unknown_type(pattern)}, or session.* or *")
+    return pattern
+
+
+def _patterns() -> list[str]:
+    above = {".".join(name.split(".")[:length]) for name in EVENT_TYPES for length in range(1, name.count(".") + 1)}
+    return [*EVENT_TYPES, *(f"{prefix}.*" for prefix in sorted(above)), "*"]
+
+
+PATTERNS = _patterns()
+EventTypeName = Annotated[
+    str, AfterValidator(known_type), WithJsonSchema({"type": "string", "enum": list(EVENT_TYPES)})
+]
+EventPattern = Annotated[str, AfterValidator(known_pattern), WithJsonSchema({"type": "string", "enum": PATTERNS})]

@@ -10,12 +10,45 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    StrictBool,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+from typing_extensions import TypeAliasType
+
+from shared.contracts.omittable import Omittable
 
 MAX_DEPTH = 8
 
-Scalar = str | int | float | bool | None
+_MOST = 2**63 - 1  # what the database can hold
+
+
+def _storable(value: str | float | bool | None) -> str | float | bool | None:
+    if isinstance(value, int | float) and not -_MOST <= value <= _MOST:
+        raise ValueError("a number needs to fit into 64 bits")
+    return value
+
+
+Scalar = Annotated[
+    str | int | float | bool | None,
+    AfterValidator(_storable),
+    WithJsonSchema({"type": ["string", "number", "boolean", "null"], "minimum": -_MOST, "maximum": _MOST}),
+]
+Scalars = Annotated[list[Scalar], Field(min_length=1, max_length=100)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+def _no_default(schema: dict[str, Any]) -> None:
+    """Null is not what stands in for a comparison that is left out: it would be one."""
+    del schema["default"]
 
 
 class _Strict(BaseModel):
@@ -25,14 +58,16 @@ class _Strict(BaseModel):
 class Condition(_Strict):
     """One comparison. An absent field equals nothing and is in no list; numbers compare only with numbers."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 2, "maxProperties": 2})
+
     field: str = Field(min_length=1, max_length=200, examples=["score.scaled"])
-    eq: Scalar = None
-    in_: list[Scalar] | None = Field(None, alias="in", min_length=1, max_length=100)
-    exists: bool | None = None
-    gt: Number | None = None
-    gte: Number | None = None
-    lt: Number | None = None
-    lte: Number | None = None
+    eq: Scalar = Field(None, json_schema_extra=_no_default)
+    in_: Omittable[Scalars] = Field(None, alias="in")
+    exists: Omittable[StrictBool] = None
+    gt: Omittable[Number] = None
+    gte: Omittable[Number] = None
+    lt: Omittable[Number] = None
+    lte: Omittable[Number] = None
 
     @model_validator(mode="after")
     def _one_comparison(self) -> Condition:
@@ -55,17 +90,20 @@ class Not(_Strict):
 
 
 def _shape(value: Any) -> str:
-    keys = value if isinstance(value, dict) else value.model_fields_set
+    keys = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
     return next((name for name in ("all", "any", "not") if name in keys or f"{name}_" in keys), "field")
 
 
-Filter = Annotated[
-    Annotated[Condition, Tag("field")]
-    | Annotated[All, Tag("all")]
-    | Annotated[Any_, Tag("any")]
-    | Annotated[Not, Tag("not")],
-    Discriminator(_shape),
-]
+Filter = TypeAliasType(
+    "Filter",
+    Annotated[
+        Annotated[Condition, Tag("field")]
+        | Annotated[All, Tag("all")]
+        | Annotated[Any_, Tag("any")]
+        | Annotated[Not, Tag("not")],
+        Discriminator(_shape),
+    ],
+)
 All.model_rebuild()
 Any_.model_rebuild()
 Not.model_rebuild()

@@ -1,8 +1,9 @@
 """The headers that a webhook may add to its requests: none of ours, none that would break a request."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 _OUR_PREFIXES = ("x-allure-", "webhook-", "proxy-", "sec-")
 _OUR_HEADERS = frozenset(
@@ -40,8 +41,27 @@ def one_of_each(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
+_NAME: dict[str, Any] = {"maxLength": 100, "pattern": r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"}
+_VALUE: dict[str, Any] = {"maxLength": 1024, "pattern": r"^[\x20-\x7e]*$"}
+_MOST = 20
+
+
+def _any_case(words: Iterable[str]) -> str:
+    """A pattern for these words; JSON schema knows no flag for it."""
+    return "|".join("".join(f"[{x.upper()}{x}]" if x.isalpha() else x for x in word) for word in sorted(words))
+
+
+_OURS = rf"^({_any_case(_OUR_PREFIXES)}|({_any_case(_OUR_HEADERS)})$)"
+_SCHEMA = {
+    "type": "object",
+    "maxProperties": _MOST,
+    "propertyNames": {**_NAME, "not": {"pattern": _OURS}},
+    "additionalProperties": {"type": "string", **_VALUE},
+}
 HeaderName = Annotated[
-    str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), AfterValidator(free_header)
+    str, StringConstraints(max_length=_NAME["maxLength"], pattern=_NAME["pattern"]), AfterValidator(free_header)
 ]
-HeaderValue = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[\x20-\x7e]*$")]
-Headers = Annotated[dict[HeaderName, HeaderValue], Field(max_length=20), AfterValidator(one_of_each)]
+HeaderValue = Annotated[str, StringConstraints(max_length=_VALUE["maxLength"], pattern=_VALUE["pattern"])]
+Headers = Annotated[
+    dict[HeaderName, HeaderValue], Field(max_length=_MOST), AfterValidator(one_of_each), WithJsonSchema(_SCHEMA)
+]

@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.event import TenantId
+from shared.contracts.listing import Moment, NextCursor
+from shared.contracts.moment import Shown
 from shared.times import iso
 
 Scope = Literal["read", "write", "admin"]
@@ -19,7 +21,7 @@ class KeyCreate(BaseModel):
     tenant_id: TenantId | None = None
     name: str | None = Field(None, max_length=100)
     scopes: list[Scope] = Field(min_length=1, max_length=3)
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = Field(None, examples=["2099-12-31T23:59:59.000Z"])
 
 
 class KeyAnswer(BaseModel):
@@ -29,9 +31,9 @@ class KeyAnswer(BaseModel):
     tenant_id: str
     name: str | None
     scopes: list[str]
-    created_at: str
-    expires_at: str | None
-    last_used_at: str | None = Field(description="to the minute")
+    created_at: Shown
+    expires_at: Shown | None
+    last_used_at: Shown | None = Field(description="to the minute")
     key: str | None = Field(None, description="only in the answer that made it")
 
     @classmethod
@@ -51,3 +53,8 @@ class KeyAnswer(BaseModel):
             expires_at=moment("expires_at"),
             last_used_at=moment("last_used_at"),
         )
+
+
+class KeyPage(BaseModel):
+    api_keys: list[KeyAnswer]
+    next_cursor: NextCursor

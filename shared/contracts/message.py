@@ -5,7 +5,7 @@ without being parsed.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -19,7 +19,10 @@ MAX_BYTES = 512 * 1024
 
 
 class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
-    """One delivery as the broker carries it. `created_at` is in seconds since the epoch, by the database's clock."""
+    """One delivery as the broker carries it. `created_at` is in seconds since the epoch, by the database's clock.
+
+    `ordered`: the next one to its webhook waits for it to end.
+    """
 
     id: str
     tenant_id: str
@@ -32,6 +35,7 @@ class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=Tr
     round: int = 1
     attempt: int = 1
     check: bool = False
+    ordered: bool = False
     trace: str | None = None
 
     @classmethod
@@ -46,6 +50,24 @@ class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=Tr
             event=event.type,
             created_at=created_at,
             body=msgspec.Raw(event.payload(identity)),
+            trace=event.trace,
+        )
+
+    @classmethod
+    def claimed(cls, document: dict[str, Any], event: AcceptedEvent) -> Self:
+        """A stored delivery at the turn that was claimed for it."""
+        return cls(
+            id=document["_id"],
+            tenant_id=document["tenant_id"],
+            webhook_id=document["webhook_id"],
+            event_id=document["event_id"],
+            event=document["event"],
+            created_at=(document.get("round_started_at") or document["created_at"]).timestamp(),
+            body=msgspec.Raw(event.payload(document["_id"])),
+            turn=document["turn"],
+            round=document["round"],
+            attempt=document["attempt_count"] + 1,
+            ordered="order" in document,
             trace=event.trace,
         )
 

@@ -1,31 +1,43 @@
 """Deliveries as documents: what must happen. Every step of a delivery's life is one write here."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from pymongo import ReturnDocument
+from pymongo.read_concern import ReadConcern
 
+from shared.contracts.cell import Cell
 from shared.contracts.delivery import Status, Step, WaitingFor
 from shared.contracts.message import QueuedDelivery
 from shared.store.events import insert_new
 from shared.store.mongo import Document, Mongo, unavailable_if_gone
-from shared.store.steps import LIVE_STATUSES, ending, operations
-from shared.times import at
+from shared.store.steps import operations
+from shared.store.uncounted import Uncounted
+from shared.times import EPOCH, at
 
 VERSION = 1
-CANCELLED_BY_CUSTOMER = "cancelled_by_customer"
 
 
 class Deliveries:
-    """`retention` is how long a delivery is kept once it ended."""
+    """`retention` is how long a delivery is kept once it ended.
+
+    Whatever ends a delivery names its cell before (`Uncounted`), so that no figure misses it whoever dies when. What
+    leaves it alive may name it at any time: who dies before leaves that to whoever moves the delivery next.
+    """
 
     def __init__(self, mongo: Mongo, *, retention: timedelta) -> None:
         self._mongo = mongo
         self._retention = retention
+        self._uncounted = Uncounted(mongo, retention=retention)
 
     async def insert(self, deliveries: Sequence[QueuedDelivery], now: datetime) -> set[str]:
         """Insert as pending, turn 1, handed over at `now`; answers the ids of those that were there before."""
-        return await insert_new(self._mongo, "deliveries", [_document(delivery, now) for delivery in deliveries])
+        documents = [document_of(delivery, now) for delivery in deliveries]
+        known, _ = await asyncio.gather(  # side by side, so that this is no slower than the insert alone
+            insert_new(self._mongo, "deliveries", documents), self._uncounted.name(map(Cell.of_document, documents))
+        )
+        return known
 
     async def get(self, ids: Iterable[str]) -> dict[str, Document]:
         """From the primary, by id."""
@@ -41,7 +53,7 @@ class Deliveries:
         """
         now = self._mongo.now()
         writes = [operation for step in steps for operation in operations(step, now, self._retention)]
-        async with unavailable_if_gone():
+        async with self._uncounted.changing(step.cell for step in steps), unavailable_if_gone():
             await self._mongo.db.deliveries.bulk_write(writes, ordered=True)
 
     async def count_fault(self, delivery_id: str, turn: int) -> int | None:
@@ -57,15 +69,18 @@ class Deliveries:
 
     async def due(self, limit: int) -> list[tuple[str, datetime]]:
         """The next waiting deliveries, soonest first, with `due_at`: some may lie in the future."""
+        query = {"status": Status.WAITING, "due_at": {"$gt": EPOCH}}  # what waits for its order has none
         async with unavailable_if_gone():
-            cursor = (
-                self._mongo.db.deliveries.find({"status": Status.WAITING}, {"due_at": 1}).sort("due_at", 1).limit(limit)
-            )
+            cursor = self._mongo.db.deliveries.find(query, {"due_at": 1}).sort("due_at", 1).limit(limit)
             return [(document["_id"], document["due_at"]) for document in await cursor.to_list(None)]
 
     async def claim_due(self, ids: Sequence[str], claim: str, now: datetime) -> list[Document]:
         """Hand these to the broker, as far as nobody else did: pending, turn + 1. Answers what this claim got."""
         return await self._claim(ids, claim, now, {"status": Status.WAITING, "due_at": {"$lte": now}})
+
+    async def claim_next(self, ids: Sequence[str], claim: str, now: datetime) -> list[Document]:
+        """For ordered webhooks' deliveries whose turn has come."""
+        return await self._claim(ids, claim, now, {"status": Status.WAITING, "waiting_for": WaitingFor.ORDER})
 
     async def lost(self, turns: Document, before: datetime, limit: int) -> list[str]:
         """Deliveries handed to the broker before `before` that nobody decided; `turns` tells the queue."""
@@ -94,67 +109,49 @@ class Deliveries:
                 },
             )
             cursor = deliveries.find({"_id": {"$in": list(ids)}, "claim": claim, "status": Status.PENDING})
-            return await cursor.to_list(None)
+            claimed = await cursor.to_list(None)
+        await self._uncounted.name(map(Cell.of_document, claimed))
+        return claimed
 
-    async def page(
-        self, webhook_id: str, *, before: tuple[datetime, str] | None, limit: int, status: str | None
-    ) -> list[Document]:
-        """A webhook's deliveries, newest first, from behind the given (created_at, id)."""
-        query: Document = {"webhook_id": webhook_id}
-        if status:
-            query["status"] = status
-        if before:
-            query["$or"] = [
-                {"created_at": {"$lt": before[0]}},
-                {"created_at": before[0], "_id": {"$lt": before[1]}},
-            ]
+    async def bring_forward(self, webhook_id: str, now: datetime, waiting_for: WaitingFor) -> int:
+        """What waits at this webhook for this is due now."""
+        query = {"webhook_id": webhook_id, "status": Status.WAITING, "waiting_for": waiting_for}
+        return await self._due_now(query, now)
+
+    async def bring_some_forward(self, webhook_id: str, now: datetime, limit: int) -> int:
+        """The next that wait for a retry or in line, in their order, are due now; answers how many those were."""
+        query = {"webhook_id": webhook_id, "status": Status.WAITING, "due_at": {"$gt": now}}
+        query["waiting_for"] = {"$in": [WaitingFor.RETRY, WaitingFor.SLOT]}
         async with unavailable_if_gone():
-            cursor = self._mongo.db.deliveries.find(query).sort([("created_at", -1), ("_id", -1)]).limit(limit)
-            return await cursor.to_list(None)
+            cursor = self._mongo.db.deliveries.find(query, {"_id": 1}).sort("due_at", 1).hint("waiting").limit(limit)
+            ids = [document["_id"] for document in await cursor.to_list(None)]
+        return await self._due_now({**query, "_id": {"$in": ids}}, now) if ids else 0
 
-    async def attempt_now(self, delivery_id: str, now: datetime) -> None:
-        """What waits is due now; what ended begins a new round. What the broker owns is attempted anyway."""
-        deliveries = self._mongo.db.deliveries
-        async with unavailable_if_gone():
-            await deliveries.update_one({"_id": delivery_id, "status": Status.WAITING}, {"$set": {"due_at": now}})
-            await deliveries.update_one(
-                {"_id": delivery_id, "status": {"$nin": LIVE_STATUSES}},
-                [
-                    {
-                        "$set": {
-                            "status": Status.WAITING,
-                            "due_at": now,
-                            "waiting_for": WaitingFor.RETRY,
-                            "round": {"$add": ["$round", 1]},
-                            "round_started_at": now,
-                            "attempts_before_round": "$attempt_count",
-                            "faults": 0,
-                        }
-                    },
-                    {"$unset": ["ended_at", "expires_at", "reason"]},
-                ],
-            )
-
-    async def cancel(self, delivery_id: str, now: datetime) -> bool:
-        """End one that lives. It gets a new turn, so that whoever is at the old one can no longer decide."""
-        async with unavailable_if_gone():
-            result = await self._mongo.db.deliveries.update_one(
-                {"_id": delivery_id, "status": {"$in": LIVE_STATUSES}},
-                {**ending(Status.CANCELLED, CANCELLED_BY_CUSTOMER, now, self._retention), "$inc": {"turn": 1}},
-            )
-        return result.modified_count == 1
-
-    async def bring_forward(self, webhook_id: str, now: datetime) -> int:
-        """What waits for this webhook to be resumed is due now."""
+    async def _due_now(self, query: Document, now: datetime) -> int:
         async with unavailable_if_gone():
             result = await self._mongo.db.deliveries.update_many(
-                {"webhook_id": webhook_id, "status": Status.WAITING, "waiting_for": WaitingFor.RESUME},
-                {"$set": {"due_at": now}},
+                query, {"$set": {"due_at": now}, "$unset": {"slot_at": ""}}
             )
         return result.modified_count
 
 
-def _document(delivery: QueuedDelivery, now: datetime) -> Document:
+async def known_for_good(mongo: Mongo, ids: Sequence[str]) -> set[str]:
+    """Those that are there and will not vanish with a primary: an event may be marked on their account."""
+    certain = mongo.db.get_collection("deliveries", read_concern=ReadConcern("majority"))
+    async with unavailable_if_gone():
+        cursor = certain.find({"_id": {"$in": list(ids)}}, {"_id": 1})
+        return {document["_id"] for document in await cursor.to_list(None)}
+
+
+def held(delivery: QueuedDelivery, now: datetime, waiting_for: WaitingFor) -> Document:
+    """The document of a delivery that waits before it is handed over for the first time, which will be its turn 1."""
+    document = document_of(delivery, now) | {"status": Status.WAITING, "turn": 0, "waiting_for": waiting_for}
+    del document["handed_at"]
+    return document
+
+
+def document_of(delivery: QueuedDelivery, now: datetime) -> Document:
+    """Of a delivery that is handed over at `now`."""
     return {
         "_id": delivery.id,
         "v": VERSION,

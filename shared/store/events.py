@@ -7,11 +7,16 @@ from bson.binary import Binary
 from pymongo.errors import BulkWriteError
 
 from shared.contracts.event import AcceptedEvent
+from shared.contracts.event_history import EventHistory
 from shared.ids import event_key
+from shared.store.duplicates import only_duplicates
 from shared.store.mongo import Document, Mongo, unavailable_if_gone
+from shared.store.paging import newest, window
 
 VERSION = 1
-_DUPLICATE = 11000
+EVENT_MISSING = "event_missing"
+COMES_WITHIN = timedelta(days=3)
+"""An event that has deliveries, and no document by then, will not get one any more."""
 _CHUNK = 2_000
 
 
@@ -49,6 +54,18 @@ class Events:
         for start in range(0, len(documents), _CHUNK):
             await insert_new(self._mongo, "events", documents[start : start + _CHUNK])
 
+    async def find(self, key: str) -> Document | None:
+        """The whole document."""
+        async with unavailable_if_gone():
+            return await self._mongo.db.events.find_one({"_id": key})
+
+    async def page(self, tenant_id: str, wanted: EventHistory, limit: int) -> list[Document]:
+        """Newest first, without `data`."""
+        query = {"tenant_id": tenant_id, **window(wanted.behind, since=wanted.since, until=wanted.until)}
+        if wanted.event_type:
+            query["event"] = wanted.event_type
+        return await newest(self._mongo, "events", query, index="tenant", limit=limit, projection={"data": 0})
+
     async def get(self, keys: Iterable[str]) -> dict[str, AcceptedEvent]:
         """By key; what was erased or expired is absent."""
         async with unavailable_if_gone():
@@ -75,8 +92,7 @@ async def insert_new(mongo: Mongo, collection: str, documents: Sequence[Document
         try:
             await mongo.db[collection].insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            failures = error.details["writeErrors"] if error.details else []
-            if error.details.get("writeConcernErrors") or any(f["code"] != _DUPLICATE for f in failures):
+            if not only_duplicates(error):
                 raise
-            return {failure["keyValue"]["_id"] for failure in failures}
+            return {failure["keyValue"]["_id"] for failure in error.details["writeErrors"]}
     return set()

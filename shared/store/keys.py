@@ -5,11 +5,16 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from cachetools import TTLCache
 
+from shared.contracts.listing import Position
 from shared.errors import Refused
+from shared.ids import random_hex
+from shared.store.audit import SYSTEM, Audit
 from shared.store.mongo import Document, Mongo, unavailable_if_gone
+from shared.store.paging import newest, window
 
 SCOPES = ("read", "write", "admin")
 VERSION = 1
@@ -39,9 +44,14 @@ class ApiKey:
             raise Refused(403, "TENANT_MISMATCH", "tenant_id: this key belongs to another tenant", field="tenant_id")
         return named or self.tenant_id or ""
 
+    def tenant_or_all(self, named: str | None) -> str | None:
+        """As `tenant`; the operator who names none asks about all, which is None."""
+        return self.tenant(named) if named or self.tenant_id else None
+
 
 def digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    """Of whatever bytes a header held."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class Keys:
@@ -49,6 +59,7 @@ class Keys:
 
     def __init__(self, mongo: Mongo, *, admin_key: str) -> None:
         self._mongo = mongo
+        self._audit = Audit(mongo)
         self._admin = digest(admin_key) if admin_key else ""
         self._cache: TTLCache[str, ApiKey] = TTLCache(10_000, _CACHE_SECONDS)
 
@@ -57,6 +68,7 @@ class Keys:
         tenant_id: str | None,
         scopes: frozenset[str],
         *,
+        by: str = SYSTEM,
         name: str | None = None,
         expires_at: datetime | None = None,
     ) -> tuple[Document, str]:
@@ -65,7 +77,7 @@ class Keys:
         document = {
             "_id": digest(secret),
             "v": VERSION,
-            "id": "key_" + secrets_id(),
+            "id": "key_" + random_hex(),
             "tenant_id": tenant_id,
             "scopes": sorted(scopes),
             "name": name,
@@ -73,32 +85,47 @@ class Keys:
             "expires_at": expires_at,
             "last_used_at": None,
         }
-        async with unavailable_if_gone():
-            await self._mongo.db.api_keys.insert_one(document)
+
+        async def work(session: Any) -> None:
+            await self._mongo.db.api_keys.insert_one(document, session=session)
+            await self._note(session, document, by, "api_key.created")
+
+        await self._mongo.atomically(work)
         return document, secret
 
-    async def page(self, tenant_id: str | None, *, after: str | None, limit: int) -> list[Document]:
-        """In order of id, from behind `after`."""
+    async def page(self, tenant_id: str | None, *, behind: Position | None, limit: int) -> list[Document]:
+        """Newest first. Without a tenant, of all of them."""
         query: Document = {"tenant_id": tenant_id} if tenant_id else {}
-        if after:
-            query["id"] = {"$gt": after}
-        async with unavailable_if_gone():
-            return await self._mongo.db.api_keys.find(query).sort("id", 1).limit(limit).to_list(None)
+        query |= window(behind, tie="id")
+        index = "tenant" if tenant_id else "all"
+        return await newest(self._mongo, "api_keys", query, index=index, limit=limit, tie="id")
 
-    async def delete(self, key_id: str, tenant_id: str | None) -> bool:
+    async def delete(self, key_id: str, tenant_id: str | None, by: str = SYSTEM) -> bool:
         """With a tenant, only that tenant's."""
         query = {"id": key_id, "tenant_id": tenant_id} if tenant_id else {"id": key_id}
-        async with unavailable_if_gone():
-            document = await self._mongo.db.api_keys.find_one_and_delete(query)
+
+        async def work(session: Any) -> Document | None:
+            document = await self._mongo.db.api_keys.find_one_and_delete(query, session=session)
+            if document:
+                await self._note(session, document, by, "api_key.revoked")
+            return document
+
+        document = await self._mongo.atomically(work)
         if document:
             self._cache.pop(document["_id"], None)
         return document is not None
+
+    async def _note(self, session: Any, key: Document, by: str, action: str) -> None:
+        await self._audit.note(session, tenant_id=key["tenant_id"], by=by, action=action, target=key["id"])
 
     async def identify(self, secret: str | None) -> ApiKey:
         """Raises Refused: UNAUTHORIZED without a key, INVALID_API_KEY, EXPIRED_API_KEY."""
         if not secret:
             raise Refused(401, "UNAUTHORIZED", "an API key is needed, in X-API-Key or Authorization: Bearer")
-        hashed = digest(secret)
+        return await self.holder(digest(secret))
+
+    async def holder(self, hashed: str) -> ApiKey:
+        """As `identify`, by the digest of the key's text, which is all that a session knows of it."""
         if self._admin and hmac.compare_digest(hashed, self._admin):
             return ApiKey("operator", None, frozenset(SCOPES))
         key = self._cache.get(hashed) or await self._read(hashed)
@@ -122,7 +149,3 @@ class Keys:
         if last is None or now - last > _NOTED_EVERY:
             async with unavailable_if_gone():
                 await self._mongo.db.api_keys.update_one({"_id": document["_id"]}, {"$set": {"last_used_at": now}})
-
-
-def secrets_id() -> str:
-    return secrets.token_hex(12)

@@ -2,8 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from pymongo.errors import DuplicateKeyError
-
+from shared.store.duties import take
 from shared.store.mongo import Mongo, unavailable_if_gone
 from shared.times import at
 
@@ -14,22 +13,15 @@ class Markers:
 
     async def turn_to_send(self, queue: str, every: timedelta) -> bool:
         """True for the one caller that shall send a marker through `queue` now."""
-        now = self._mongo.now()
-        async with unavailable_if_gone():
-            try:
-                result = await self._mongo.db.markers.update_one(
-                    {"_id": queue, "next_at": {"$lte": now}}, {"$set": {"next_at": now + every}}, upsert=True
-                )
-            except DuplicateKeyError:  # there, and not due: the upsert found no match and could not insert
-                return False
-        return result.modified_count == 1 or result.upserted_id is not None
+        return await take(self._mongo, "markers", queue, every)
 
     async def arrived(self, queue: str, sent_at: float) -> None:
         async with unavailable_if_gone():
             await self._mongo.db.markers.update_one({"_id": queue}, {"$max": {"arrived": at(sent_at)}})
 
-    async def last_arrived(self, queue: str) -> datetime | None:
-        """When the last marker that arrived had been sent."""
+    async def last_arrived(self, *queues: str) -> datetime | None:
+        """When the last marker that arrived had been sent: of several queues the earliest, None if one has none."""
         async with unavailable_if_gone():
-            document = await self._mongo.db.markers.find_one({"_id": queue})
-        return document.get("arrived") if document else None
+            found = await self._mongo.db.markers.find({"_id": {"$in": queues}}).to_list(None)
+        arrived = [document["arrived"] for document in found if "arrived" in document]
+        return min(arrived) if len(arrived) == len(queues) else None

@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
 from pymongo import ASCENDING, DESCENDING, IndexModel, WriteConcern
 from pymongo.errors import (
     BulkWriteError,
+    ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
     OperationFailure,
@@ -19,7 +20,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from shared.errors import DependencyUnavailable, StoreUnavailable
+from shared.errors import DependencyUnavailable, StartupError, StoreUnavailable
 from shared.lifecycle import background, cancel
 from shared.retry import keep_trying
 from shared.times import at
@@ -27,26 +28,82 @@ from shared.times import at
 log = structlog.get_logger()
 
 Document = dict[str, Any]
+Result = TypeVar("Result")
 CLOCK_SECONDS = 30
 MAX_OFFSET_SECONDS = 10
+_CONFLICT_SECONDS = 0.005
 
 # Codes by which a server says "not now": stepping down, shutting down, interrupted, no primary.
 _NOT_NOW = frozenset({64, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436})
 
+# Codes by which a server says that who asks may not: unauthorized, authentication failed.
+_NOT_ALLOWED = frozenset({13, 18})
+
+# Lists are newest first. What they filter by stands behind the order, so that only what is shown is read.
+_NEWEST_FIRST = [("created_at", DESCENDING), ("_id", DESCENDING)]
+_FILTERED = [("status", ASCENDING), ("event", ASCENDING), ("answered", ASCENDING)]
+_DEAD_FILTERED = [("tenant_id", ASCENDING), ("webhook_id", ASCENDING), ("reason", ASCENDING), *_FILTERED]
+
 INDEXES: dict[str, list[IndexModel]] = {
-    "webhooks": [IndexModel([("tenant_id", ASCENDING), ("created_at", ASCENDING)])],
-    "events": [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)],
+    "webhooks": [
+        IndexModel([("tenant_id", ASCENDING), *_NEWEST_FIRST], name="tenant"),
+        IndexModel(_NEWEST_FIRST, name="all"),
+    ],
+    "events": [
+        IndexModel([("tenant_id", ASCENDING), *_NEWEST_FIRST, ("event", ASCENDING)], name="tenant"),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+    ],
     "deliveries": [
-        IndexModel([("webhook_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]),
+        IndexModel([("webhook_id", ASCENDING), *_NEWEST_FIRST, *_FILTERED], name="webhook"),
+        IndexModel([("tenant_id", ASCENDING), *_NEWEST_FIRST, *_FILTERED], name="tenant"),
         IndexModel([("due_at", ASCENDING)], partialFilterExpression={"status": "waiting"}),
+        IndexModel(
+            [("webhook_id", ASCENDING), ("due_at", ASCENDING)],
+            name="waiting",
+            partialFilterExpression={"status": "waiting"},
+        ),
         IndexModel([("handed_at", ASCENDING)], partialFilterExpression={"status": "pending"}),
+        IndexModel(
+            [("webhook_id", ASCENDING), ("order", ASCENDING)],
+            name="order",
+            partialFilterExpression={"order": {"$exists": True}},
+        ),
+        IndexModel([("fold_key", ASCENDING)], name="newer", partialFilterExpression={"waiting_for": "newer"}),
+        # Of all tenants. What lives or succeeded is not in it, and costs it nothing.
+        IndexModel([*_NEWEST_FIRST, *_DEAD_FILTERED], name="dead", partialFilterExpression={"status": "dead"}),
         IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0, sparse=True),
     ],
     "api_keys": [
         IndexModel([("id", ASCENDING)], unique=True),
-        IndexModel([("tenant_id", ASCENDING), ("id", ASCENDING)]),
+        IndexModel([("tenant_id", ASCENDING), ("created_at", DESCENDING), ("id", DESCENDING)], name="tenant"),
+        IndexModel([("created_at", DESCENDING), ("id", DESCENDING)], name="all"),
+    ],
+    "uncounted": [
+        IndexModel([("due_at", ASCENDING)]),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+    ],
+    "stats": [
+        IndexModel([("tenant_id", ASCENDING), ("hour", ASCENDING)], name="tenant"),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+    ],
+    "webhook_health": [
+        IndexModel([("deferred_until", ASCENDING)], sparse=True),
+        IndexModel([("failures", ASCENDING)], name="failures", partialFilterExpression={"failures": {"$gte": 20}}),
+        IndexModel([("told_at", ASCENDING)]),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
     ],
     "idempotency": [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)],
+    "slots": [IndexModel([("next_at", ASCENDING)], expireAfterSeconds=24 * 3600)],
+    "orders": [IndexModel([("look_at", ASCENDING)], sparse=True)],
+    "jobs": [
+        IndexModel([("due_at", ASCENDING)], partialFilterExpression={"status": "running"}),
+        IndexModel([("webhook_id", ASCENDING), *_NEWEST_FIRST], name="webhook", sparse=True),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0, sparse=True),
+    ],
+    "audit": [
+        IndexModel([("tenant_id", ASCENDING), *_NEWEST_FIRST], name="tenant"),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+    ],
 }
 
 
@@ -64,6 +121,21 @@ async def unavailable_if_gone() -> AsyncIterator[None]:
     except OperationFailure as error:
         if error.code in _NOT_NOW or error.has_error_label("RetryableWriteError"):
             raise StoreUnavailable(f"MongoDB: {error}") from error
+        raise
+
+
+@asynccontextmanager
+async def misconfigured_if_refused() -> AsyncIterator[None]:
+    """Turns an address or a password of MongoDB that cannot be used into StartupError."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise StartupError(f"DISPATCHER_MONGODB_URL: {error}") from None
+    except OperationFailure as error:
+        if error.code in _NOT_ALLOWED:
+            raise StartupError(
+                f"DISPATCHER_MONGODB_URL: {error.details.get('errmsg') if error.details else error}"
+            ) from None
         raise
 
 
@@ -99,6 +171,30 @@ class Mongo:
             socketTimeoutMS=self._timeout_ms + 5_000,
         )
 
+    async def atomically(self, work: Callable[[AsyncIOMotorClientSession], Coroutine[Any, Any, Result]]) -> Result:
+        """All writes that `work` makes with its session, or none. It may be run again; StoreUnavailable when late."""
+        async with unavailable_if_gone():
+            try:
+                async with asyncio.timeout(self._timeout_ms / 1000), await self.db.client.start_session() as session:
+                    return await self._transaction(session, work)
+            except TimeoutError:
+                raise StoreUnavailable("MongoDB: the transaction did not end in time") from None
+
+    async def _transaction(
+        self,
+        session: AsyncIOMotorClientSession,
+        work: Callable[[AsyncIOMotorClientSession], Coroutine[Any, Any, Result]],
+    ) -> Result:
+        """Again while others are in the way. Motor's own `with_transaction` gives up when they are at the commit."""
+        while True:
+            try:
+                async with session.start_transaction(write_concern=self.db.write_concern):
+                    return await work(session)
+            except PyMongoError as error:
+                if not error.has_error_label("TransientTransactionError"):
+                    raise
+                await asyncio.sleep(_CONFLICT_SECONDS)
+
     def now(self) -> datetime:
         """The database's time."""
         return at(self.seconds())
@@ -131,7 +227,7 @@ class Mongo:
 
     async def _keep_time(self) -> None:
         try:
-            await keep_trying(self._prepare, self._stopping)
+            await keep_trying(self.prepare, self._stopping)
         except DependencyUnavailable:
             return
         except PyMongoError as error:
@@ -145,7 +241,8 @@ class Mongo:
             except DependencyUnavailable as error:
                 log.warning("store.clock_unknown", error=str(error))
 
-    async def _prepare(self) -> None:
+    async def prepare(self) -> None:
+        """What `start` does in the background, once. Raises StoreUnavailable."""
         await self._measure_offset()
         async with unavailable_if_gone():
             for collection, indexes in INDEXES.items():

@@ -6,9 +6,22 @@ from typing import Any, assert_never
 from bson.binary import Binary
 from pymongo import UpdateOne
 
-from shared.contracts.delivery import ATTEMPTS_KEPT, LIVE, Attempt, Cancelled, Dead, Status, Step, Succeeded, Wait
+from shared.contracts.delivery import (
+    ATTEMPTS_KEPT,
+    LIVE,
+    Attempt,
+    Cancelled,
+    Dead,
+    Status,
+    Step,
+    Succeeded,
+    Wait,
+    WaitingFor,
+)
 
 Document = dict[str, Any]
+_ANOTHER_SLOT = (WaitingFor.RETRY, WaitingFor.RETRY_AFTER, WaitingFor.SLOT)
+"""Behind these comes another request than the one that had a slot of the rate limit."""
 LIVE_STATUSES = [status.value for status in LIVE]
 
 
@@ -34,9 +47,10 @@ def operations(step: Step, now: datetime, retention: timedelta) -> list[UpdateOn
 def ending(status: Status, reason: str | None, ended: datetime, retention: timedelta) -> Document:
     """The update that ends a delivery; from then on it is kept for `retention`."""
     values = {"status": status, "ended_at": ended, "expires_at": ended + retention}
+    over = {"due_at": "", "waiting_for": "", "order": ""}
     if reason is None:
-        return {"$set": values, "$unset": {"due_at": "", "waiting_for": "", "reason": ""}}
-    return {"$set": {**values, "reason": reason}, "$unset": {"due_at": "", "waiting_for": ""}}
+        return {"$set": values, "$unset": {**over, "reason": ""}}
+    return {"$set": {**values, "reason": reason}, "$unset": over}
 
 
 def _changes(step: Step, ended: datetime, retention: timedelta) -> Document:
@@ -50,11 +64,20 @@ def _changes(step: Step, ended: datetime, retention: timedelta) -> Document:
             update = ending(Status.CANCELLED, reason, ended, retention)
         case Wait(due_at=due_at, reason=why):
             update = {"$set": {"status": Status.WAITING, "due_at": due_at, "waiting_for": why}}
+            if why == WaitingFor.RATE_LIMIT:
+                update["$set"]["slot_at"] = due_at
+            elif why in _ANOTHER_SLOT:
+                update["$unset"] = {"slot_at": ""}
         case _:
             assert_never(step.decision)
     if step.attempt:
-        update["$set"] |= {"faults": 0, "attempt_count": step.attempt.n}
+        update["$set"] |= {"faults": 0, "attempt_count": step.attempt.n, "answered": answered(step.attempt)}
     return update
+
+
+def answered(attempt: Attempt) -> int | str | None:
+    """What histories are searched by: the status of the answer, or what kept one from coming."""
+    return attempt.status_code if attempt.status_code is not None else attempt.error
 
 
 def _attempt_end(step: Step) -> datetime | None:

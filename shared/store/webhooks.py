@@ -2,30 +2,39 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 from pymongo import ReturnDocument
 
+from shared.contracts.listing import Position
 from shared.contracts.webhook import Webhook
 from shared.errors import DeliveryFault
+from shared.store.audit import SYSTEM, Audit
 from shared.store.mongo import Document, Mongo, unavailable_if_gone
+from shared.store.paging import newest, window
 from shared.store.secrets import SecretBox
 
 VERSION = 1
 
 
 class Webhooks:
-    """Create, read, change and delete. Each adds 1 to the tenant's version when done, by which the view notices."""
+    """Create, read, change and delete. With each change, in one transaction, go an entry in the audit log and a new
+    version of the tenant, by which the views notice. `by` is the id of the API key that asked for it.
+    """
 
     def __init__(self, mongo: Mongo, box: SecretBox) -> None:
         self._mongo = mongo
         self._box = box
+        self._audit = Audit(mongo)
 
-    async def insert(self, webhook: Webhook) -> None:
-        async with unavailable_if_gone():
-            await self._mongo.db.webhooks.insert_one(self._document(webhook))
-            await self._count_change(webhook.tenant_id)
+    async def insert(self, webhook: Webhook, by: str = SYSTEM) -> None:
+        async def work(session: Any) -> None:
+            await self._mongo.db.webhooks.insert_one(self._document(webhook), session=session)
+            await self._changed(session, webhook.tenant_id, webhook.id, by, "webhook.created")
+
+        await self._mongo.atomically(work)
 
     async def get(self, webhook_id: str, tenant_id: str | None = None) -> Webhook | None:
         """From the primary. With a tenant, only that tenant's."""
@@ -41,20 +50,16 @@ class Webhooks:
             found = {document["_id"]: document["webhooks_version"] for document in await cursor.to_list(None)}
         return {tenant_id: found.get(tenant_id, 0) for tenant_id in wanted}
 
-    async def of_tenant(self, tenant_id: str, *, limit: int = 0) -> list[Webhook]:
-        """All of a tenant, oldest first."""
-        async with unavailable_if_gone():
-            cursor = self._mongo.db.webhooks.find({"tenant_id": tenant_id}).sort("created_at", 1)
-            documents = await cursor.to_list(limit or None)
-        return [self._webhook(document) for document in documents]
+    async def of_tenant(self, tenant_id: str) -> list[Webhook]:
+        """All of a tenant, newest first."""
+        return await self.page(tenant_id, behind=None, limit=0)
 
-    async def page(self, tenant_id: str | None, *, after: str | None, limit: int) -> list[Webhook]:
-        """In order of id, from behind `after`."""
+    async def page(self, tenant_id: str | None, *, behind: Position | None, limit: int) -> list[Webhook]:
+        """Newest first. Without a tenant, of all of them."""
         query: Document = {"tenant_id": tenant_id} if tenant_id else {}
-        if after:
-            query["_id"] = {"$gt": after}
-        async with unavailable_if_gone():
-            documents = await self._mongo.db.webhooks.find(query).sort("_id", 1).limit(limit).to_list(None)
+        query |= window(behind)
+        index = "tenant" if tenant_id else "all"
+        documents = await newest(self._mongo, "webhooks", query, index=index, limit=limit)
         return [self._webhook(document) for document in documents]
 
     async def count(self, tenant_id: str) -> int:
@@ -66,53 +71,63 @@ class Webhooks:
         webhook_id: str,
         tenant_id: str | None,
         changes: Mapping[str, Any],
-        now: datetime,
         *,
-        version: int | None = None,
+        by: str = SYSTEM,
+        action: str = "webhook.changed",
+        expected: Mapping[str, Any] = MappingProxyType({}),
     ) -> Webhook | None:
-        """Set these fields; None when there is no such webhook, or it no longer has this version."""
-        expected = {} if version is None else {"version": version}
-        async with unavailable_if_gone():
+        """Set these fields; None when there is no such webhook, or what is expected of it does not hold."""
+        update = {
+            "$set": {**self._closed(changes, webhook_id), "updated_at": self._mongo.now()},
+            "$inc": {"version": 1},
+        }
+
+        async def work(session: Any) -> Document | None:
             document = await self._mongo.db.webhooks.find_one_and_update(
                 {**_key(webhook_id, tenant_id), **expected},
-                {"$set": {**self._closed(changes, webhook_id), "updated_at": now}, "$inc": {"version": 1}},
+                update,
                 return_document=ReturnDocument.AFTER,
+                session=session,
             )
             if document:
-                await self._count_change(document["tenant_id"])
+                await self._changed(session, document["tenant_id"], webhook_id, by, action, changes)
+            return document
+
+        document = await self._mongo.atomically(work)
         return self._webhook(document) if document else None
 
-    async def set_secrets(self, webhook: Webhook, secrets: Sequence[str], ends_at: datetime | None) -> Webhook | None:
+    async def set_secrets(
+        self, webhook: Webhook, secrets: Sequence[str], ends_at: datetime | None, *, by: str, action: str
+    ) -> Webhook | None:
         """Replace the secrets of the webhook as it was read; None when it was changed or deleted meanwhile."""
         changes = {"secrets": secrets, "rotation_ends_at": ends_at}
-        return await self.change(webhook.id, webhook.tenant_id, changes, self._mongo.now(), version=webhook.version)
+        read = {"version": webhook.version}
+        return await self.change(webhook.id, webhook.tenant_id, changes, by=by, action=action, expected=read)
 
-    async def deactivate(self, webhook_id: str, reason: str, now: datetime) -> None:
+    async def deactivate(self, webhook_id: str, reason: str) -> None:
         """Set inactive by ourselves; one that is inactive already keeps its reason."""
-        async with unavailable_if_gone():
-            document = await self._mongo.db.webhooks.find_one_and_update(
-                {"_id": webhook_id, "is_active": True},
-                {
-                    "$set": {"is_active": False, "disabled_reason": reason, "updated_at": now},
-                    "$inc": {"version": 1},
-                },
-                projection={"tenant_id": 1},
-            )
-            if document:
-                await self._count_change(document["tenant_id"])
+        changes = {"is_active": False, "disabled_reason": reason, "disabled_at": self._mongo.now()}
+        active = {"is_active": True}
+        await self.change(webhook_id, None, changes, action="webhook.deactivated", expected=active)
 
-    async def delete(self, webhook_id: str, tenant_id: str | None) -> bool:
-        async with unavailable_if_gone():
+    async def delete(self, webhook_id: str, tenant_id: str | None, by: str = SYSTEM) -> bool:
+        async def work(session: Any) -> Document | None:
             document = await self._mongo.db.webhooks.find_one_and_delete(
-                _key(webhook_id, tenant_id), projection={"tenant_id": 1}
+                _key(webhook_id, tenant_id), projection={"tenant_id": 1}, session=session
             )
             if document:
-                await self._count_change(document["tenant_id"])
-        return document is not None
+                await self._changed(session, document["tenant_id"], webhook_id, by, "webhook.deleted")
+            return document
 
-    async def _count_change(self, tenant_id: str) -> None:
-        """Comes after the change: who sees the new version also sees the change."""
-        await self._mongo.db.tenants.update_one({"_id": tenant_id}, {"$inc": {"webhooks_version": 1}}, upsert=True)
+        return await self._mongo.atomically(work) is not None
+
+    async def _changed(
+        self, session: Any, tenant_id: str, webhook_id: str, by: str, action: str, fields: Iterable[str] = ()
+    ) -> None:
+        await self._mongo.db.tenants.update_one(
+            {"_id": tenant_id}, {"$inc": {"webhooks_version": 1}}, upsert=True, session=session
+        )
+        await self._audit.note(session, tenant_id=tenant_id, by=by, action=action, target=webhook_id, fields=fields)
 
     def _closed(self, fields: Mapping[str, Any], owner: str) -> Document:
         """Fields as they are stored: what is secret, encrypted for the webhook."""
@@ -136,9 +151,13 @@ class Webhooks:
             "is_active": webhook.is_active,
             "paused": webhook.paused,
             "disabled_reason": webhook.disabled_reason,
+            "disabled_at": webhook.disabled_at,
             "description": webhook.description,
             "filter": webhook.filter,
             "max_attempts": webhook.max_attempts,
+            "rate_limit": webhook.rate_limit,
+            "coalesce_seconds": webhook.coalesce_seconds,
+            "ordered": webhook.ordered,
             "version": webhook.version,
             "created_at": webhook.created_at,
             "updated_at": webhook.updated_at,
@@ -157,9 +176,13 @@ class Webhooks:
             is_active=document["is_active"],
             paused=document["paused"],
             disabled_reason=document["disabled_reason"],
+            disabled_at=document.get("disabled_at"),
             description=document["description"],
             filter=document["filter"],
             max_attempts=document["max_attempts"],
+            rate_limit=document.get("rate_limit"),
+            coalesce_seconds=document.get("coalesce_seconds"),
+            ordered=document.get("ordered", False),
             version=document["version"],
             created_at=document["created_at"],
             updated_at=document["updated_at"],

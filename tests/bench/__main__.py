@@ -4,33 +4,20 @@ import argparse
 import asyncio
 import os
 import platform
-import shutil
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
-import orjson
-import pytest
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
-from deploy.local.download import PROJECT
-from deploy.local.errors import LocalServersError
-from deploy.local.folder import claimed
-from deploy.local.progress import TerminalProgress
-from deploy.local.servers import Servers, local_servers
+from deploy.local.servers import Servers
 from tests.bench import phases
-from tests.bench.children import ChildFailed
+from tests.bench.frame import FOLDER, LOGS, bench, progress_bar
 from tests.bench.payload import WEBHOOKS, Shape
 from tests.bench.phases import Lengths
 from tests.bench.report import Results
 from tests.bench.stage import Stage, staged
-from tests.servers import chosen_kind
 
-FOLDER = PROJECT / ".local" / "bench"
 PHASES = ("throughput", "latency", "idle", "memory")
 FULL = Lengths(repetitions=3, warm_up=8, sustained=20, raw_loop=10, idle=60)
 QUICK = Lengths(repetitions=1, warm_up=3, sustained=5, raw_loop=5, idle=5)
@@ -71,21 +58,11 @@ async def measure(stage: Stage, lengths: Lengths, wanted: set[str], display: Dis
     return results
 
 
-async def run(servers: Servers, options: argparse.Namespace, console: Console) -> Results:
-    task = asyncio.current_task()
-    assert task
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+async def run(servers: Servers, console: Console, options: argparse.Namespace) -> Results:
     lengths, wanted = (QUICK if options.quick else FULL), set(options.only)
-    async with staged(FOLDER / "logs", servers, Shape(options.fanout)) as stage:
+    async with staged(LOGS, servers, Shape(options.fanout)) as stage:
         with progress_bar(console) as progress:
             return await measure(stage, lengths, wanted, Display(progress, _about_seconds(lengths, wanted)))
-
-
-@contextmanager
-def progress_bar(console: Console) -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, refresh_per_second=1, transient=True) as progress:
-        yield progress
 
 
 def _about_seconds(lengths: Lengths, wanted: set[str]) -> float:
@@ -96,24 +73,7 @@ def _about_seconds(lengths: Lengths, wanted: set[str]) -> float:
 
 def main() -> int:
     options = _options()
-    console = Console(stderr=True, highlight=False)
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with claimed(FOLDER):
-            for name in ("servers", "logs"):
-                shutil.rmtree(FOLDER / name, ignore_errors=True)
-            (FOLDER / "logs").mkdir()
-            with local_servers(FOLDER / "servers", kind=chosen_kind(), progress=TerminalProgress()) as servers:
-                results = asyncio.run(run(servers, options, console))
-        shutil.rmtree(FOLDER / "servers", ignore_errors=True)
-    except (LocalServersError, ChildFailed, AssertionError, pytest.UsageError) as error:
-        console.print(str(error), markup=False)
-        return 1
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        return 130
-    results.show(Console(highlight=False))
-    options.json.write_bytes(orjson.dumps(results.as_json(), option=orjson.OPT_INDENT_2))
-    return 0
+    return bench(lambda servers, console: run(servers, console, options), options.json)
 
 
 def _options() -> argparse.Namespace:
@@ -133,10 +93,6 @@ def _phases(text: str) -> tuple[str, ...]:
     if unknown:
         raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(PHASES)}")
     return names
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

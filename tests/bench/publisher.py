@@ -76,7 +76,7 @@ async def main(options: argparse.Namespace) -> None:
         "paced": lambda: paced(options.value / options.fanout),
         "exactly": lambda: exactly(int(options.value)),
     }[options.mode]()
-    pump = Pump(Shape(options.fanout), counters, allowed)
+    pump = Pump(Shape(options.fanout, options.bad), counters, allowed)
     pumping = asyncio.create_task(pump.run(URL(options.url)))
     stopped = asyncio.create_task(parent_gone())
     await asyncio.wait([pumping, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -89,6 +89,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--url", required=True)
     parser.add_argument("--counters", type=Path, required=True)
     parser.add_argument("--fanout", type=int, required=True)
+    parser.add_argument("--bad", default="")
     parser.add_argument("--mode", choices=("bounded", "paced", "exactly"), required=True)
     parser.add_argument("--value", type=float, required=True, help="deliveries undelivered, deliveries/s, events")
     return parser.parse_args()

@@ -6,6 +6,7 @@ It counts, notes how long ago the event was published, and answers 200. It check
 import asyncio
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -21,10 +22,10 @@ _LENGTH = b"content-length:"
 
 
 class Endpoint(asyncio.Protocol):
-    """One connection."""
+    """One connection. `on_body` is told each request's body."""
 
-    def __init__(self, counters: Counters) -> None:
-        self._counters = counters
+    def __init__(self, on_body: Callable[[bytes], None]) -> None:
+        self._on_body = on_body
         self._received = b""
         self._transport: asyncio.Transport
 
@@ -49,13 +50,16 @@ class Endpoint(asyncio.Protocol):
         if len(received) < stop:
             return False
         self._received = received[stop:]
-        self._counters.count_received(sent_at(received[end + 4 : stop]))
+        self._on_body(received[end + 4 : stop])
         return True
 
 
 async def main(port: int, counters: Counters) -> None:
+    def count(body: bytes) -> None:
+        counters.count_received(sent_at(body))
+
     listening = socket.create_server(("127.0.0.1", port), backlog=1024)
-    await asyncio.get_running_loop().create_server(lambda: Endpoint(counters), sock=listening)
+    await asyncio.get_running_loop().create_server(lambda: Endpoint(count), sock=listening)
     await parent_gone()
 
 

@@ -62,7 +62,7 @@ async def staged(folder: Path, servers: Servers, shape: Shape) -> AsyncIterator[
     port = free_port()
     with receiving(folder, "counters", port) as (counters, receiver):
         async with cluster(folder, servers.rabbitmq.url, servers.mongodb.url) as services:
-            await _create_webhooks(services, shape, port)
+            await create_webhooks(services, shape, port)
             yield Stage(folder, services, shape, counters, receiver)
 
 
@@ -74,7 +74,7 @@ def receiving(folder: Path, name: str, port: int) -> Iterator[tuple[Counters, Ch
         yield counters, receiver
 
 
-async def _create_webhooks(services: Cluster, shape: Shape, port: int) -> None:
+async def create_webhooks(services: Cluster, shape: Shape, port: int) -> None:
     for start in range(0, WEBHOOKS, 20):
         await asyncio.gather(
             *(

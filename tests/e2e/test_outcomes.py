@@ -87,11 +87,14 @@ async def test_an_endpoint_that_always_fails_ends_dead_with_its_history_and_a_de
         await services.http.delete(f"{services.api}/api/v1/webhooks/{webhook['id']}")
 
 
-async def test_410_stops_at_once_and_sets_the_webhook_inactive(services: Cluster) -> None:
-    async with receiver(lambda _request, _received: 410) as endpoint:
+async def test_410_stops_at_once_sets_the_webhook_inactive_and_the_others_hear_of_it(services: Cluster) -> None:
+    async with receiver(lambda _request, _received: 410) as endpoint, receiver() as listener:
+        await services.create_webhook(listener.url, "webhook.disabled")
         webhook = await services.create_webhook(endpoint.url)
         await publish(services)
         delivery = await ended(services, webhook["id"], "dead")
+        await until(lambda: listener.requests, 10, services.logs)
+        assert json.loads(listener.requests[0].body)["data"] == {"webhook_id": webhook["id"], "reason": "gone"}
         assert (delivery["reason"], delivery["attempt_count"]) == ("gone", 1)
         async with services.http.get(f"{services.api}/api/v1/webhooks/{webhook['id']}") as response:
             answer = await response.json()
@@ -180,7 +183,7 @@ async def test_rubbish_is_parked_with_its_reason_and_what_is_around_it_arrives(s
     odd = b'{"event":"session.created","tenant_id":"%b","event_id":"odd","data":%b}' % (TENANT.encode(), exact)
     rubbish = {
         b"not json": "not JSON",
-        b"[1]": "Expected `object`",
+        b"[1]": "its first element is no object",
         json.dumps({**good, "event": "session.paused"}).encode(): "event: unknown event type",
         json.dumps({**good, "data": {"session_id": "s", "package_id": "p"}}).encode(): "data.user_id: Field required",
         json.dumps(good).encode().replace(b"user_1", b"\xff"): "invalid unicode",

@@ -20,7 +20,7 @@ from deploy.local.download import PROJECT
 from deploy.local.readiness import accepts_connections, free_port
 from deploy.local.servers import Server
 from deploy.local.site import SERVICES, TENANT
-from shared.contracts.event_types import EVENT_TYPES
+from shared.contracts.event_types import GUIDE_TYPES
 
 ENV_NAMES = [
     "DISPATCHER_AMQP_URL",
@@ -129,7 +129,7 @@ def test_demo_delivers_and_verifies_each_event_type_and_leaves_nothing(folder: P
     with started("demo", folder) as demo:
         assert demo.ended(START_SECONDS) == 0, demo.said()
         rows = [line for line in demo.said().splitlines() if "verified" in line and " ms" in line]
-        assert sorted(re.findall(r"[a-z]+\.[a-z.]+", "\n".join(rows))) == sorted(EVENT_TYPES)
+        assert sorted(re.findall(r"[a-z]+\.[a-z.]+", "\n".join(rows))) == sorted(GUIDE_TYPES)
         assert not folder.exists()
 
 
@@ -142,7 +142,7 @@ async def test_run_stays_up_refuses_a_second_survives_a_kill_and_stops_in_time(f
         assert before["DISPATCHER_API_URL"].endswith(":" + chosen["API_PORT"])
         assert before["DISPATCHER_INGEST_URL"].endswith(":" + chosen["INGEST_PORT"])
         assert (folder / "env").stat().st_mode & 0o777 == 0o600
-        assert all(event_type in first.said() for event_type in EVENT_TYPES)
+        assert all(event_type in first.said() for event_type in GUIDE_TYPES)
         assert all((folder / f"run/logs/{name}.log").stat().st_size for name in SERVICES)
         with started("run", folder, **chosen) as second:
             assert second.ended(START_SECONDS) == 2

@@ -28,15 +28,18 @@ SETTINGS = {
     "DETACH_SECONDS": "0.3",
     "LEASE_MARGIN_SECONDS": "0.5",
     "MARKER_SECONDS": "0.5",
+    "JOB_LEASE_SECONDS": "1",
     "RETRY_BASE_SECONDS": "0.1",
     "RETRY_FACTOR": "1",
     "SCHEDULER_POLL_SECONDS": "0.1",
+    "BREAKER_PROBE_SECONDS": "0.3",
     "IN_FLIGHT": "4",
     "IN_FLIGHT_PER_ENDPOINT": "2",
     "QUEUE_DEPTH_LIMIT": "3",
+    "FANOUT_TENANT_BURST": "10",
 }
 SERVICES = ("fanout", "delivery", "scheduler")
-_RETENTION = timedelta(days=1)
+RETENTION = timedelta(days=7)  # as in the services
 
 
 class Bench:
@@ -47,8 +50,8 @@ class Bench:
         self.endpoint = endpoint
         self.channel = channel
         self.mongo = mongo
-        self.deliveries = Deliveries(mongo, retention=_RETENTION)
-        self.events = Events(mongo, retention=_RETENTION)
+        self.deliveries = Deliveries(mongo, retention=RETENTION)
+        self.events = Events(mongo, retention=RETENTION)
         self.running: dict[str, Fork] = {}
         self.scenarios: dict[str, Any] = {}  # by tenant
         self.letters: dict[str, Counter[str]] = {DEAD_DELIVERIES: Counter(), PARKED: Counter()}
@@ -72,6 +75,10 @@ class Bench:
 
     async def take(self, queue: str) -> Any:
         return await (await self.channel.get_queue(queue)).get(fail=False)
+
+    async def nobody_rests(self) -> None:
+        """The rest behind a count grows with all that earlier scenarios left to be counted: the next one is now."""
+        await self.mongo.db.duties.update_many({}, {"$set": {"next_at": self.mongo.now()}})
 
     async def count_letters(self) -> None:
         """Takes what lies in both dead-letter queues, and counts it by the scenario that it came from."""
@@ -120,6 +127,7 @@ class Scenario:
     reason: str | None = None
     dead_letters = 0  # a crash may repeat one: so many, or so many and one more
     parked = 0
+    longer_seconds = 1.0  # for what its process does once it happened
     before_start = False  # it begins before the process under test starts
     host = "127.0.0.1"
     _numbers = itertools.count(1)
@@ -133,7 +141,8 @@ class Scenario:
         bench.scenarios[self.tenant] = self
 
     def answer(self, received: Received) -> Any:
-        return 200
+        """With a body, so that reading it can be interrupted."""
+        return web.Response(text="OK")
 
     async def begin(self) -> None:
         await self.create_webhooks()
@@ -226,12 +235,14 @@ async def crash(bench: Bench, scenario: Scenario, point: Point, *, at_start: boo
         fork.arm(point)
     if not (at_start and scenario.before_start):
         await scenario.begin()
+    await bench.nobody_rests()
     await _wait_for_crash(fork, scenario)
     fork.disarm(point)
     hit = fork.crashed()
     if hit:
         scenario.killed_at = f"killed {point}"
         bench.start(scenario.process)
+    await bench.nobody_rests()
     await scenario.recover()
     await until(scenario.ended, 20, lambda: f"{point}, in {type(scenario).__name__}\n{bench.explain()}", every=0.02)
     await until(scenario.settled, 20, bench.explain, every=0.02)
@@ -240,7 +251,7 @@ async def crash(bench: Bench, scenario: Scenario, point: Point, *, at_start: boo
 
 
 async def _wait_for_crash(fork: Fork, scenario: Scenario) -> None:
-    """Waits for it, and gives up a second after the scenario has passed unharmed."""
+    """Waits for it, and gives up a while after the scenario has passed unharmed."""
     deadline = time.monotonic() + 8
     passed = 0.0
     while time.monotonic() < deadline:
@@ -248,5 +259,5 @@ async def _wait_for_crash(fork: Fork, scenario: Scenario) -> None:
             return
         if not passed and await scenario.happened():
             passed = time.monotonic()
-            deadline = min(deadline, passed + 1)
+            deadline = min(deadline, passed + scenario.longer_seconds)
         await asyncio.sleep(0.01)

@@ -12,46 +12,92 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 
 PATHS = {
-    "fanout": ("services/fanout/inbox.py", "services/fanout/service.py", "shared/handover.py"),
+    "fanout": (
+        "services/fanout/inbox.py",
+        "services/fanout/downstream.py",
+        "services/fanout/service.py",
+        "services/fanout/holding.py",
+        "shared/handover.py",
+        "shared/promotion.py",
+        "shared/promoter.py",
+    ),
     "delivery": (
         "services/delivery/lane.py",
+        "services/delivery/flight.py",
+        "services/delivery/room.py",
         "services/delivery/gate.py",
         "services/delivery/selection.py",
+        "services/delivery/pacing.py",
         "services/delivery/service.py",
         "services/delivery/recorder.py",
         "services/delivery/sender.py",
+        "services/delivery/lookup.py",
+        "services/delivery/handshake.py",
+        "services/delivery/limit.py",
+        "shared/handover.py",
+        "shared/promotion.py",
+        "shared/promoter.py",
     ),
-    "scheduler": ("services/scheduler/service.py", "shared/handover.py"),
+    "scheduler": (
+        "services/scheduler/service.py",
+        "services/scheduler/jobs.py",
+        "services/scheduler/replays.py",
+        "services/scheduler/erasures.py",
+        "services/scheduler/recoveries.py",
+        "services/scheduler/tallies.py",
+        "services/scheduler/orders.py",
+        "shared/handover.py",
+        "shared/promotion.py",
+    ),
 }
 """The files between taking and acking, by the process that runs them."""
 
 _LIFE = "starts or stops a part: no message is in hand, or the process is ending anyway"
 _KILLED_BROKER = "only while RabbitMQ is away: test_kills.py kills and pauses it under load"
+_SWEPT = "the same lines as in the scheduler, which alone comes by days later"
 _STORE_AWAY = "only after MongoDB was away, with nothing claimed: test_kills.py kills and pauses it under load"
+_NOTHING_SENT = (
+    "only behind a proxy or after a refused certificate, with nothing sent: like any death before the request"
+)
 EXCLUDED = {
     ("fanout", "Inbox.start"): _LIFE,
-    ("fanout", "Inbox.pause"): _LIFE,
     ("fanout", "Inbox.stop"): _LIFE,
     ("fanout", "FanoutService.start"): _LIFE,
     ("fanout", "FanoutService.stop"): _LIFE,
-    ("fanout", "HandOver.again"): "the scheduler's",
+    ("fanout", "Promoter.stop"): _LIFE,
+    ("fanout", "Promotion._give_up"): _SWEPT,
     ("fanout", "HandOver._once_more"): _KILLED_BROKER,
     ("delivery", "Lane.start"): _LIFE,
     ("delivery", "Lane.stop"): _LIFE,
+    ("delivery", "Flights.cancel"): _LIFE,
     ("delivery", "Recorder.stop"): _LIFE,
     ("delivery", "Sender.stop"): _LIFE,
-    ("delivery", "_GuardedResolver.close"): _LIFE,
+    ("delivery", "Promoter.stop"): _LIFE,
+    ("delivery", "HandOver._once_more"): _KILLED_BROKER,
+    ("delivery", "Promotion._give_up"): _SWEPT,
+    ("delivery", "Lookup.close"): _LIFE,
+    ("delivery", "GuardedLookup.close"): _LIFE,
+    ("delivery", "GuardedLookup.clear"): _NOTHING_SENT,
+    ("delivery", "shown_certificate"): _NOTHING_SENT,
+    ("delivery", "_certificate"): _NOTHING_SENT,
     ("scheduler", "Scheduler.stop"): _LIFE,
+    ("scheduler", "Tallies.stop"): _LIFE,
+    ("scheduler", "JobRunner.stop"): _LIFE,
+    ("scheduler", "Recoveries.stop"): _LIFE,
+    ("scheduler", "OrderWatch.stop"): _LIFE,
     ("scheduler", "Scheduler._let_workers_write"): _STORE_AWAY,
-    ("scheduler", "HandOver.first"): "the fan-out's",
     ("scheduler", "HandOver._once_more"): _KILLED_BROKER,
 }
 """(process, function) → why no scenario kills it there."""
 
 EXCLUDED_STATEMENTS = {
+    ("delivery", "await self._lookup.clear(exchange.url.raw_host or '', exchange.url.port or 0)"): _NOTHING_SENT,
+    ("delivery", "await shown_certificate(exchange, self._socket)"): _NOTHING_SENT,
     ("fanout", "await keep_trying(lambda: self._once_more(group))"): _KILLED_BROKER,
+    ("delivery", "await keep_trying(lambda: self._once_more(group))"): _KILLED_BROKER,
     ("scheduler", "await keep_trying(lambda: self._once_more(group))"): _KILLED_BROKER,
     ("scheduler", "await self._let_workers_write()"): _STORE_AWAY,
+    ("scheduler", "await asyncio.sleep(_EVERY.total_seconds())"): "nothing is in hand between two turns",
 }
 
 

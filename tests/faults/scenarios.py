@@ -7,11 +7,23 @@ from typing import Any
 import msgspec
 
 from shared.broker.topology import DELIVERIES
+from shared.contracts.delivery import Dead, Step, Wait, WaitingFor
 from shared.contracts.event import parse
+from shared.contracts.health import BreakerReport, News
 from shared.contracts.message import DeliveryMessage, QueuedDelivery, encode
 from shared.ids import delivery_id
+from shared.store.health import WebhookHealths
+from shared.store.jobs import DONE, ERASURE, REPLAY, Jobs
 from tests.cluster import Received, until
 from tests.faults.bench import Scenario
+from tests.faults.held import (
+    Coalesced,
+    CoalescedAndDue,
+    Ordered,
+    OrderedAndForgotten,
+    OrderedAtWorker,
+    OrderedEventMissing,
+)
 
 # --- fan-out
 
@@ -70,6 +82,29 @@ class NoWorker(Scenario):
         self.bench.start("delivery")
 
 
+class Flood(Scenario):
+    """More than its tenant's share, while the workers do not keep up: it goes through the queue for that."""
+
+    process = "fanout"
+    webhooks = 4
+    ends = ("succeeded",) * 48  # more than any other tenant here has lately
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        self.bench.running["delivery"].kill()
+        await until(self._a_marker_lies_there, 10, self.bench.explain, every=0.01)
+        await self.bench.publish(b"[" + b",".join(self.event(f"event-{number}") for number in range(12)) + b"]")
+
+    async def _a_marker_lies_there(self) -> bool:
+        return await self.bench.depth(DELIVERIES) > 0
+
+    async def happened(self) -> bool:
+        return len(await self.documents()) == len(self.ends)
+
+    async def recover(self) -> None:
+        self.bench.start("delivery")
+
+
 class InCompany(Scenario):
     """Behind a batch that had company the next one waits for its own."""
 
@@ -91,17 +126,28 @@ class InCompany(Scenario):
 
 
 class BrokenWebhook(Scenario):
-    """A document that our code trips over: the batch fails, then one of its messages, until somebody repairs it."""
+    """A document that our code trips over: the batch fails, then one of its messages, until somebody repairs it.
+
+    Its neighbours' messages go on, one at a time.
+    """
 
     process = "fanout"
-    before_start = True  # so that both messages are one batch
+    before_start = True  # so that its messages are one batch
 
     async def begin(self) -> None:
         self.failures = self._failures()
         await self.create_webhooks()
         await self.change_by_hand({"$unset": {"event_types": ""}})
+        self.neighbour = f"neighbour-of-{self.tenant}"
+        url = f"{self.bench.endpoint.url}/{self.tenant}/neighbour"
+        await self.bench.site.create_webhook(url, tenant_id=self.neighbour)
         await self.bench.publish(self.event("event-1"))
-        await self.bench.publish(self.event("event-1").replace(self.tenant.encode(), b"without-webhooks"))
+        for event_id in ("event-1", "event-2"):
+            await self.bench.publish(self.event(event_id).replace(self.tenant.encode(), self.neighbour.encode()))
+
+    async def ended(self) -> bool:
+        theirs = {"tenant_id": self.neighbour, "status": "succeeded"}
+        return await self.bench.mongo.db.deliveries.count_documents(theirs) == 2 and await super().ended()
 
     def _failures(self) -> int:
         return self.bench.running["fanout"].log.read_bytes().count(b"fanout.message_failed")
@@ -130,6 +176,22 @@ class SlowEndpoint(Scenario):
         return 200
 
 
+class SlowForOnce(Scenario):
+    """Answers one at once, and the other, which was waited for because of that, after its message was let go of."""
+
+    process = "delivery"
+    ends = ("succeeded", "succeeded")
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        await self.bench.publish(b"[" + self.event("event-1") + b"," + self.event("event-2") + b"]")
+
+    async def answer(self, received: Received) -> int:  # type: ignore[override]
+        if received.headers["X-Allure-Delivery"] == delivery_id(self.tenant, "event-2", self.webhook_ids[0]):
+            await asyncio.sleep(0.6)
+        return 200
+
+
 class CrowdedEndpoint(Scenario):
     """More deliveries than the endpoints, and the worker, have places for."""
 
@@ -144,6 +206,20 @@ class CrowdedEndpoint(Scenario):
     async def answer(self, received: Received) -> int:  # type: ignore[override]
         await asyncio.sleep(0.03)
         return 200
+
+
+class RateLimited(Scenario):
+    """The second of them waits for its slot."""
+
+    process = "delivery"
+    ends = ("succeeded", "succeeded")
+
+    async def create_webhooks(self, **fields: Any) -> None:
+        await super().create_webhooks(rate_limit=1, **fields)
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        await self.bench.publish(b"[" + self.event("event-1") + b"," + self.event("event-2") + b"]")
 
 
 class NamedHost(Scenario):
@@ -249,6 +325,22 @@ class RedeliveredTooOften(Redelivered):
         await self.bench.mongo.db.deliveries.update_many({"tenant_id": self.tenant}, {"$set": {"faults": 5}})
 
 
+class BrokenEndpoint(Scenario):
+    """Its breaker opens while others wait for it: they stand in line, and go when it works."""
+
+    process = "delivery"
+    ends = ("succeeded",) * 8
+    answers = 0
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        await self.bench.publish(b"[" + b",".join(self.event(f"event-{n}") for n in range(8)) + b"]")
+
+    def answer(self, received: Received) -> Any:
+        self.answers += 1
+        return 500 if self.answers <= 6 else 200
+
+
 class UnreadableSecret(Scenario):
     """A fault of ours, until somebody repairs it."""
 
@@ -296,6 +388,118 @@ class LostByTheBroker(Scenario):
         await self.bench.deliveries.insert([queued], long_ago)
 
 
+class Counted(Scenario):
+    """Its figures come to say what became of it."""
+
+    process = "scheduler"
+    longer_seconds = 4.0  # between two looks at what is to be counted are two seconds
+
+    async def ended(self) -> bool:
+        hour = await self.bench.mongo.db.stats.find_one({"tenant_id": self.tenant, "webhook_id": None})
+        counts = [minute["counts"] for minute in hour["minutes"].values()] if hour else []
+        return counts == [{"succeeded": 1}] and await super().ended()
+
+
+class Replayed(Scenario):
+    """What ended dead gets one new round, of which one attempt is made; more than one step of the replay."""
+
+    process = "scheduler"
+    ends = ("succeeded",) * 3
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        mongo, webhook = self.bench.mongo, self.webhook_ids[0]
+        ago = mongo.now() - timedelta(minutes=1)
+        for number in range(len(self.ends)):
+            event = parse(self.event(f"event-{number}"), now=ago)
+            identity = delivery_id(self.tenant, event.event_id, webhook)
+            await self.bench.events.mark([event])
+            queued = _queued(self.tenant, identity, webhook, ago.timestamp(), event_id=event.event_id)
+            await self.bench.deliveries.insert([queued], mongo.now())
+            await self.bench.deliveries.record([Step(identity, self.tenant, ago, 1, Dead("attempts_exhausted"))])
+        window = {"which": "failed", "since": ago - timedelta(minutes=1), "until": mongo.now(), "event_type": None}
+        fields = {"webhook_id": webhook, **window, "per_second": 5, "total": len(self.ends), "sent": 0}
+        self.replay = (await Jobs(mongo).start(REPLAY, self.tenant, fields))["_id"]
+
+    async def ended(self) -> bool:
+        job = await Jobs(self.bench.mongo).get(REPLAY, self.replay, self.tenant)
+        assert job
+        return job["status"] == "done" and await super().ended()
+
+    async def check(self) -> None:
+        await super().check()
+        job = await Jobs(self.bench.mongo).get(REPLAY, self.replay, self.tenant)
+        assert job
+        assert job["sent"] == len(self.ends)
+        assert {document["round"] for document in await self.documents()} == {2}
+
+
+class Erased(Scenario):
+    """Nothing of the tenant is left."""
+
+    process = "scheduler"
+    ends = ()
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        await self.bench.publish(self.event("event-1"))
+        await until(self._delivered, 10, self.bench.explain, every=0.01)
+        # All processes reckon the database's time for themselves: what is to be erased is clearly older than this.
+        fields = {"deliveries": 0, "events": 0, "created_at": self.bench.mongo.now() + timedelta(minutes=1)}
+        self.erasure = (await Jobs(self.bench.mongo).start(ERASURE, self.tenant, fields))["_id"]
+
+    async def _delivered(self) -> bool:
+        """And marked, so that nothing of it comes later."""
+        marked = await self.bench.mongo.db.events.find_one({"tenant_id": self.tenant})
+        return bool(marked) and [document["status"] for document in await self.documents()] == ["succeeded"]
+
+    async def ended(self) -> bool:
+        job = await Jobs(self.bench.mongo).get(ERASURE, self.erasure, self.tenant)
+        assert job
+        return job["status"] == "done" and await super().ended()
+
+    async def check(self) -> None:
+        assert await self.bench.mongo.db.events.count_documents({"tenant_id": self.tenant}) == 0
+
+
+class Recovered(Scenario):
+    """Stands in line for long at an endpoint that answers again."""
+
+    process = "scheduler"
+    longer_seconds = 4.0  # between two looks at who recovered are two seconds
+
+    async def begin(self) -> None:
+        await self.create_webhooks()
+        mongo, webhook = self.bench.mongo, self.webhook_ids[0]
+        now = mongo.now()
+        event = parse(self.event("event-1"), now=now)
+        queued = _queued(self.tenant, delivery_id(self.tenant, event.event_id, webhook), webhook, now.timestamp())
+        await self.bench.events.mark([event])
+        await self.bench.deliveries.insert([queued], now)
+        until_then = now + timedelta(hours=1)
+        in_line = Wait(until_then, WaitingFor.SLOT)
+        await self.bench.deliveries.record([Step(queued.id, self.tenant, now, 1, in_line)])
+        news = News(webhook, self.tenant, success_at=now, deferred_until=until_then)
+        await WebhookHealths(mongo).save([news], "worker", self.breakers(webhook), [])
+
+    def breakers(self, webhook_id: str) -> dict[str, BreakerReport]:
+        return {}
+
+
+class FailsAgain(Recovered):
+    """Its breaker is open when the recovery has begun; closed later."""
+
+    def breakers(self, webhook_id: str) -> dict[str, BreakerReport]:
+        now = self.bench.mongo.now()
+        return {webhook_id: BreakerReport(at=now, probe_at=now + timedelta(hours=1))}
+
+    async def happened(self) -> bool:
+        return bool(await self.bench.mongo.db.jobs.find_one({"_id": f"recovery_{self.webhook_ids[0]}", "status": DONE}))
+
+    async def recover(self) -> None:
+        await WebhookHealths(self.bench.mongo).save([], "worker", {}, self.webhook_ids)
+
+
 class EventMissing(Scenario):
     """Waits for an event that will not come any more."""
 
@@ -313,12 +517,20 @@ class EventMissing(Scenario):
         )
 
 
-def _queued(tenant: str, identity: str, webhook_id: str, created_at: float, *, check: bool = False) -> QueuedDelivery:
+def _queued(
+    tenant: str,
+    identity: str,
+    webhook_id: str,
+    created_at: float,
+    *,
+    check: bool = False,
+    event_id: str = "event-1",
+) -> QueuedDelivery:
     return QueuedDelivery(
         id=identity,
         tenant_id=tenant,
         webhook_id=webhook_id,
-        event_id="event-1",
+        event_id=event_id,
         event="session.created",
         created_at=created_at,
         body=msgspec.Raw(b'{"tenant_id":"%b"}' % tenant.encode()),
@@ -327,7 +539,7 @@ def _queued(tenant: str, identity: str, webhook_id: str, created_at: float, *, c
 
 
 SCENARIOS: dict[str, tuple[type[Scenario], ...]] = {
-    "fanout": (OneEvent, ArrayWithOneUnusable, NoWorker, BrokenWebhook, InCompany),
+    "fanout": (OneEvent, ArrayWithOneUnusable, Coalesced, Ordered, NoWorker, Flood, BrokenWebhook, InCompany),
     "delivery": (
         Fresh,
         LastAttemptFails,
@@ -335,12 +547,28 @@ SCENARIOS: dict[str, tuple[type[Scenario], ...]] = {
         Gone,
         CrowdedEndpoint,
         SlowEndpoint,
+        SlowForOnce,
+        RateLimited,
+        OrderedAtWorker,
         NamedHost,
         Redelivered,
         RedeliveredTooOften,
+        BrokenEndpoint,
         UnreadableSecret,
         BrokenDocument,
     ),
-    "scheduler": (Retry, EventMissing, LostByTheBroker),
+    "scheduler": (
+        Retry,
+        EventMissing,
+        CoalescedAndDue,
+        OrderedAndForgotten,
+        OrderedEventMissing,
+        LostByTheBroker,
+        Counted,
+        Replayed,
+        Erased,
+        Recovered,
+        FailsAgain,
+    ),
 }
 """Quick ones first: a point is killed in the first of them that comes by it."""

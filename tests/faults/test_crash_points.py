@@ -12,6 +12,7 @@ import pytest
 
 from deploy.local.servers import Server
 from tests.faults.bench import Bench, Scenario, bench, crash, run_through
+from tests.faults.figures import figures_equal_a_scan
 from tests.faults.points import EXCLUDED, EXCLUDED_STATEMENTS, Point, points_of
 from tests.faults.scenarios import SCENARIOS
 
@@ -25,7 +26,7 @@ async def site(rabbitmq: Server, mongodb: Server, tmp_path_factory: pytest.TempP
         yield made
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("process", list(SCENARIOS))
 async def test_a_process_killed_at_any_await_loses_nothing_and_repeats_no_document(
     site: Bench, process: str, report: list[str]
@@ -39,6 +40,7 @@ async def test_a_process_killed_at_any_await_loses_nothing_and_repeats_no_docume
     await site.count_letters()
     for scenario in site.scenarios.values():
         scenario.check_letters()
+    await figures_equal_a_scan(site.mongo.db, within_seconds=60)
     report.append(f"{process}: killed at {len(plan)} points in {time.monotonic() - started:.0f} s")
 
 

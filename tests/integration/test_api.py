@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,22 +14,19 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from deploy.local.servers import Server
 from services.api.app import application
-from services.api.deliveries import DeliveryService
-from services.api.events import EventService
-from services.api.keys import KeyService
-from services.api.routes import catalogue
-from services.api.routes.deliveries import DeliveryRoutes
-from services.api.routes.events import EventRoutes
-from services.api.routes.keys import KeyRoutes
-from services.api.routes.webhooks import PREFIXES, WebhookRoutes
-from services.api.samples import Samples
-from services.api.webhooks import WebhookService
-from shared.contracts.delivery import Attempt, Dead, ErrorKind, Outcome, Step, Succeeded, Wait, WaitingFor
+from services.api.dashboard.app import dashboard
+from services.api.routes.webhooks import PREFIXES as BY_NAME
+from services.api.services import routes, services
+from shared.contracts.delivery import Attempt, Dead, Outcome, Step, Succeeded, Wait, WaitingFor
 from shared.contracts.event import parse
 from shared.contracts.event_types import EVENT_TYPES
+from shared.contracts.failure import ErrorKind
+from shared.contracts.health import WebhookHealth
 from shared.contracts.message import QueuedDelivery
 from shared.egress import Egress
 from shared.ids import delivery_id
+from shared.limiter import Limiter
+from shared.routes import Route
 from shared.store.deliveries import Deliveries
 from shared.store.events import Events
 from shared.store.keys import Keys
@@ -38,6 +36,7 @@ from shared.store.webhooks import Webhooks
 from tests.cluster import ADMIN_KEY, SECRET_KEYS, SESSION, TENANT, until
 from tests.integration.test_store import opened
 
+PREFIXES = list(BY_NAME.values())
 V1 = PREFIXES[0]
 GUIDE = {
     "tenant_id": TENANT,
@@ -47,6 +46,7 @@ GUIDE = {
 }
 KEYS = "/api/v1/api-keys"
 MOST = 5
+EGRESS = Egress("127.0.0.1/32:9000")
 
 
 @dataclass
@@ -56,6 +56,7 @@ class Site:
     keys: Keys
     deliveries: Deliveries
     events: Events
+    routes: list[Route]
 
     async def call(self, method: str, path: str, body: object = None, key: str = ADMIN_KEY) -> tuple[int, Any]:
         raw = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -71,29 +72,26 @@ class Site:
         return made
 
 
+@asynccontextmanager
+async def opened_site(url: str, egress: Egress = EGRESS, most: int = MOST) -> AsyncIterator[Site]:
+    """The API on a database of its own."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DISPATCHER_SECRET_KEYS", SECRET_KEYS)
+        async with opened(url) as mongo:
+            keys, deliveries = Keys(mongo, admin_key=ADMIN_KEY), Deliveries(mongo, retention=timedelta(days=7))
+            does = services(mongo, keys, egress=egress, webhooks_per_tenant=most)
+            served = routes(does)
+            limiter = Limiter(per_minute=0)
+            app = application(keys, limiter, served)
+            app.add_subapp("/dashboard", dashboard(does, keys, limiter, SecretBox(SECRET_KEYS), clock=mongo.now))
+            async with TestClient(TestServer(app)) as client:
+                yield Site(client, mongo, keys, deliveries, Events(mongo, retention=timedelta(days=9)), served)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(mongodb: Server) -> AsyncIterator[Site]:
-    async with opened(mongodb.url) as mongo:
-        keys, deliveries = Keys(mongo, admin_key=ADMIN_KEY), Deliveries(mongo, retention=timedelta(days=7))
-        webhooks, events = Webhooks(mongo, SecretBox(SECRET_KEYS)), Events(mongo, retention=timedelta(days=9))
-        service = WebhookService(
-            webhooks=webhooks,
-            deliveries=deliveries,
-            egress=Egress("127.0.0.1/32:9000"),
-            most_per_tenant=MOST,
-            clock=mongo.now,
-        )
-        single = DeliveryService(deliveries=deliveries, events=events, webhooks=webhooks, clock=mongo.now)
-        app = application(
-            keys,
-            WebhookRoutes(service, Samples(events=events, deliveries=deliveries, clock=mongo.now)).table(),
-            DeliveryRoutes(single).table(),
-            EventRoutes(EventService(events=events, deliveries=deliveries, webhooks=webhooks)).table(),
-            KeyRoutes(KeyService(keys=keys, clock=mongo.now)).table(),
-            catalogue.table(),
-        )
-        async with TestClient(TestServer(app)) as client:
-            yield Site(client, mongo, keys, deliveries, events)
+    async with opened_site(mongodb.url) as made:
+        yield made
 
 
 async def test_the_guide_s_request_has_the_guide_s_answer_in_its_order(site: Site) -> None:
@@ -109,6 +107,13 @@ async def test_the_guide_s_request_has_the_guide_s_answer_in_its_order(site: Sit
     }
     assert len(answer["created_at"]) == len("2025-01-15T10:30:00.000Z")
     assert answer["created_at"].endswith("Z")
+
+
+async def test_a_new_webhook_shows_whole_that_nothing_is_known_of_its_endpoint(site: Site) -> None:
+    health = (await site.create())["health"]
+    assert health["breaker"] == "closed"
+    assert health["failures"] == 0
+    assert health.keys() == WebhookHealth.model_fields.keys()
 
 
 async def test_a_secret_of_the_customer_is_never_shown_and_one_of_ours_once(site: Site) -> None:
@@ -187,13 +192,15 @@ async def test_reading_and_writing_need_their_scopes(site: Site) -> None:
 
 
 async def test_a_patch_changes_what_it_names_and_clears_what_is_null(site: Site) -> None:
-    made = await site.create(description="d", max_attempts=3, filter={"field": "a", "eq": 1})
+    made = await site.create(description="d", max_attempts=3, coalesce_seconds=0.5, filter={"field": "a", "eq": 1})
     one = f"{V1}/{made['id']}"
     _, changed = await site.call("PATCH", one, {"url": "https://other.example/x", "event_types": ["*"]})
     assert (changed["url"], changed["event_types"], changed["event_type"]) == ("https://other.example/x", ["*"], "*")
     assert (changed["description"], changed["max_attempts"], changed["version"]) == ("d", 3, 2)
-    _, cleared = await site.call("PATCH", one, {"description": None, "max_attempts": None, "filter": None})
-    assert (cleared["description"], cleared["max_attempts"], cleared["filter"]) == (None, None, None)
+    assert changed["coalesce_seconds"] == 0.5
+    names = ("description", "max_attempts", "coalesce_seconds", "filter")
+    _, cleared = await site.call("PATCH", one, dict.fromkeys(names))
+    assert [cleared[name] for name in names] == [None] * 4
     _, disabled = await site.call("PATCH", one, {"is_active": False})
     assert (disabled["is_active"], disabled["disabled_reason"]) == (False, "disabled_by_customer")
     _, enabled = await site.call("PATCH", one, {"is_active": True})
@@ -214,6 +221,10 @@ async def test_a_patch_changes_what_it_names_and_clears_what_is_null(site: Site)
         ({"event_type": "session.paused"}, "event_type"),
         ({"secret": "short"}, "secret"),
         ({"max_attempts": 31}, "max_attempts"),
+        ({"coalesce_seconds": 0}, "coalesce_seconds"),
+        ({"ordered": None}, "ordered"),
+        ({"coalesce_seconds": 3_601}, "coalesce_seconds"),
+        ({"coalesce_seconds": "1"}, "coalesce_seconds"),
         ({"surprise": 1}, "surprise"),
         ({"tenant_id": "a/b"}, "tenant_id"),
     ],
@@ -245,10 +256,30 @@ async def test_a_patch_is_checked_like_a_creation(site: Site) -> None:
     for body, field in (
         ({"url": "https://10.0.0.1/x"}, "url"),
         ({"paused": "maybe"}, "paused"),
+        ({"ordered": None}, "ordered"),
         ({"secret": "x"}, "secret"),
     ):
         status, answer = await site.call("PATCH", f"{V1}/{made['id']}", body)
         assert (status, answer["details"]["field"]) == (400, field)
+
+
+async def test_a_webhook_is_ordered_or_coalescing_and_not_both(site: Site) -> None:
+    status, answer = await site.call("POST", V1, {**GUIDE, "ordered": True, "coalesce_seconds": 1})
+    assert (status, "choose one of them" in answer["error"]) == (400, True)
+    ordered, coalescing = await site.create(ordered=True), await site.create(coalesce_seconds=2)
+    assert (ordered["ordered"], ordered["coalesce_seconds"]) == (True, None)
+    assert (coalescing["ordered"], coalescing["coalesce_seconds"]) == (False, 2)
+    for made, patch, field in (
+        (ordered, {"coalesce_seconds": 1}, "coalesce_seconds"),
+        (coalescing, {"ordered": True}, "ordered"),
+    ):
+        status, answer = await site.call("PATCH", f"{V1}/{made['id']}", patch)
+        assert (status, answer["details"]["field"]) == (409, field)
+        assert "choose one of them" in answer["error"]
+    changed = {"ordered": False, "coalesce_seconds": 3}, {"ordered": True, "coalesce_seconds": None}
+    for made, patch in zip((ordered, coalescing), changed, strict=True):
+        status, answer = await site.call("PATCH", f"{V1}/{made['id']}", patch)
+        assert (status, {name: answer[name] for name in patch}) == (200, patch)
 
 
 @pytest.mark.parametrize("body", [b"", b"nonsense", b"[]", b'"text"', b"{", b"\xff", b"[" * 5000])
@@ -342,7 +373,7 @@ async def test_a_delivery_shows_every_attempt_and_can_be_found_by_status(site: S
         detail="the endpoint answered 500",
         answer=b"oh \xff no",
     )
-    await site.deliveries.record([Step("delivery_1", 1, Dead("attempts_exhausted"), attempt)])
+    await site.deliveries.record([Step("delivery_1", TENANT, site.mongo.now(), 1, Dead("attempts_exhausted"), attempt)])
     path = f"{V1}/{webhook['id']}/deliveries"
     _, answer = await site.call("GET", f"{path}?status=dead")
     (shown,) = answer["deliveries"]
@@ -430,6 +461,19 @@ async def test_an_overlap_ends_by_itself_and_a_given_secret_is_not_shown(site: S
     assert await secrets_of(site, made["id"]) == ("the-customer-s-new-secret",)
 
 
+async def test_a_rotation_does_not_forget_a_secret_that_does_not_open(site: Site) -> None:
+    webhook = await site.create()
+    path = f"{V1}/{webhook['id']}/rotate-secret"
+    await site.call("POST", path)
+    await site.mongo.db.webhooks.update_one({"_id": webhook["id"]}, {"$set": {"secrets.1.key": "newer"}})
+    before = await site.mongo.db.webhooks.find_one({"_id": webhook["id"]})
+    for again in (path, path + "/complete"):
+        status, answer = await site.call("POST", again)
+        assert (status, answer["code"]) == (503, "SERVICE_UNAVAILABLE")
+        assert "DISPATCHER_SECRET_KEYS" in answer["error"]
+    assert await site.mongo.db.webhooks.find_one({"_id": webhook["id"]}) == before
+
+
 @pytest.mark.parametrize("body", [{"overlap_hours": -1}, {"overlap_hours": 721}, {"secret": "short"}, {"more": 1}])
 async def test_a_rotation_is_validated(site: Site, body: dict[str, Any]) -> None:
     made = await site.create()
@@ -476,14 +520,14 @@ async def test_headers_are_replaced_as_a_whole_kept_when_not_named_and_cleared_b
 # --- single deliveries
 
 
-async def delivered(site: Site, webhook_id: str, event_id: str = "e1") -> str:
+async def delivered(site: Site, webhook_id: str, event_id: str = "e1", tenant: str = TENANT) -> str:
     """A delivery of a kept event, pending."""
-    raw = json.dumps({"event": "session.created", "tenant_id": TENANT, "event_id": event_id, "data": SESSION}).encode()
+    raw = json.dumps({"event": "session.created", "tenant_id": tenant, "event_id": event_id, "data": SESSION}).encode()
     event = parse(raw, now=site.mongo.now())
-    identity = delivery_id(TENANT, event_id, webhook_id)
+    identity = delivery_id(tenant, event_id, webhook_id)
     queued = QueuedDelivery(
         id=identity,
-        tenant_id=TENANT,
+        tenant_id=tenant,
         webhook_id=webhook_id,
         event_id=event_id,
         event="session.created",
@@ -514,7 +558,7 @@ async def test_what_ended_is_sent_again_in_a_new_round_with_a_budget_of_its_own(
     identity = await delivered(site, (await site.create())["id"])
     now = site.mongo.now()
     attempt = Attempt("k-1", 1, 1, 1, now, 5, Outcome.SUCCEEDED, 200)
-    await site.deliveries.record([Step(identity, 1, Succeeded(), attempt)])
+    await site.deliveries.record([Step(identity, TENANT, site.mongo.now(), 1, Succeeded(), attempt)])
     status, shown = await site.call("POST", path_of(identity, "/retry"))
     assert (status, shown["status"], shown["round"], shown["reason"]) == (202, "waiting", 2, None)
     document = (await site.deliveries.get([identity]))[identity]
@@ -527,7 +571,7 @@ async def test_what_ended_is_sent_again_in_a_new_round_with_a_budget_of_its_own(
 async def test_what_waits_is_due_now_in_the_same_round(site: Site) -> None:
     identity = await delivered(site, (await site.create())["id"])
     later = site.mongo.now() + timedelta(hours=1)
-    await site.deliveries.record([Step(identity, 1, Wait(later, WaitingFor.RETRY))])
+    await site.deliveries.record([Step(identity, TENANT, site.mongo.now(), 1, Wait(later, WaitingFor.RETRY))])
     status, shown = await site.call("POST", path_of(identity, "/retry"))
     assert (status, shown["round"]) == (202, 1)
     assert await site.deliveries.claim_due([identity], "claim", site.mongo.now())
@@ -536,7 +580,7 @@ async def test_what_waits_is_due_now_in_the_same_round(site: Site) -> None:
 async def test_nothing_is_sent_again_without_its_event_or_its_webhook(site: Site) -> None:
     webhook = await site.create()
     identity = await delivered(site, webhook["id"])
-    await site.deliveries.record([Step(identity, 1, Dead("attempts_exhausted"))])
+    await site.deliveries.record([Step(identity, TENANT, site.mongo.now(), 1, Dead("attempts_exhausted"))])
     await site.mongo.db.events.delete_many({})
     status, answer = await site.call("POST", path_of(identity, "/retry"))
     assert (status, "event" in answer["error"]) == (409, True)
@@ -550,14 +594,15 @@ async def test_a_cancelled_delivery_stays_so_whoever_held_it(site: Site) -> None
     for _ in range(2):  # harmless to repeat
         status, shown = await site.call("POST", path_of(identity, "/cancel"))
         assert (status, shown["status"], shown["reason"]) == (200, "cancelled", "cancelled_by_customer")
-    await site.deliveries.record([Step(identity, 1, Wait(site.mongo.now(), WaitingFor.RETRY))])
+    now = site.mongo.now()
+    await site.deliveries.record([Step(identity, TENANT, now, 1, Wait(now, WaitingFor.RETRY))])
     _, shown = await site.call("GET", path_of(identity))
     assert shown["status"] == "cancelled"
 
 
 async def test_what_ended_otherwise_cannot_be_cancelled(site: Site) -> None:
     identity = await delivered(site, (await site.create())["id"])
-    await site.deliveries.record([Step(identity, 1, Dead("attempts_exhausted"))])
+    await site.deliveries.record([Step(identity, TENANT, site.mongo.now(), 1, Dead("attempts_exhausted"))])
     status, answer = await site.call("POST", path_of(identity, "/cancel"))
     assert (status, answer["details"]["ended"]) == (409, "dead")
 

@@ -3,17 +3,19 @@
 import asyncio
 import gc
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aio_pika
 import pytest
 
 from deploy.local.servers import Server, Supplier
+from shared.broker.browser import GROUP, Browser
 from shared.broker.connection import Topology
 from shared.broker.consumer import Consumer, Message, ack, ack_up_to
 from shared.broker.parking import park
 from shared.broker.publisher import Publisher
-from shared.broker.topology import DELIVERIES, FANOUT, PARKED, QUEUES
+from shared.broker.topology import DELIVERIES, EVENTS, FANOUT, PARKED, QUEUES
 from shared.errors import DependencyUnavailable, InvalidMessage, StartupError
 from tests.cluster import free_port, until
 from tests.servers import private_servers_in
@@ -129,6 +131,7 @@ async def test_a_parked_message_is_whole_and_says_why_and_whence(broker: Server)
     assert parked.body == b"\xff not json"
     assert parked.headers["x-parked-reason"] == "data.score: cannot be read"
     assert parked.headers["x-parked-from"] == DELIVERIES
+    assert datetime.now(UTC) - datetime.fromisoformat(parked.headers["x-parked-at"]) < timedelta(minutes=1)
     assert parked.headers["traceparent"] == "00-x"
     await sending.stop(0)
 
@@ -149,6 +152,39 @@ async def test_prefetch_bounds_what_is_out_and_one_ack_settles_all_before_it(bro
     assert [message.body for message in taken] == [b"%d" % number for number in range(7)]
     assert await sending.depth(DELIVERIES) == 0
     await sending.stop(0)
+
+
+async def test_one_fan_out_gets_all_and_the_next_first_what_it_had_not_acked_in_the_same_order(broker: Server) -> None:
+    sending = publisher(broker.url)
+    taken: list[list[Message]] = [[], []]
+    consumers = [Consumer(url=broker.url, name="test", queue=FANOUT, prefetch=5) for _ in taken]
+    for consumer, messages in zip(consumers, taken, strict=True):
+        await consumer.start(messages.append)
+        await until(lambda: is_consuming(consumer), 10)  # noqa: B023 - awaited in this turn
+    for number in range(12):
+        await sending.publish(EVENTS, "session.created", b"%d" % number)
+    await until(lambda: len(taken[0]) == 5, 10)
+    await ack_up_to(taken[0][:2])
+    await until(lambda: len(taken[0]) == 7, 10)
+    assert taken[1] == []
+    await consumers[1].check()  # who stands by is ready
+    await consumers[0].stop()
+    for enough in (5, 10):
+        await until(lambda: len(taken[1]) == enough, 10)  # noqa: B023 - awaited in this turn
+        await ack_up_to(taken[1])
+    assert [message.body for message in taken[1]] == [b"%d" % number for number in range(2, 12)]
+    assert [message.redelivered for message in taken[1]] == [True] * 5 + [False] * 5
+    await consumers[1].stop()
+    assert await sending.depth(FANOUT) == 0
+    await sending.stop(0)
+
+
+async def is_consuming(consumer: Consumer) -> bool:
+    try:
+        await consumer.check()
+    except DependencyUnavailable:
+        return False
+    return bool(consumer._tag)
 
 
 async def test_consumer_and_publisher_outlive_the_broker_s_death_and_no_confirmed_message_is_lost(
@@ -183,6 +219,34 @@ async def test_consumer_and_publisher_outlive_the_broker_s_death_and_no_confirme
     await consumer.stop()
     await sending.stop(0)
     await forget_failed_connections()
+
+
+async def test_a_queue_as_a_former_version_made_it_is_used_as_it_is(broker: Server) -> None:
+    connection = await aio_pika.connect(broker.url)
+    async with connection:
+        channel = await connection.channel()
+        await channel.queue_delete(PARKED)
+        await channel.declare_queue(PARKED, durable=True, arguments={"x-queue-type": "quorum"})
+        topology = Topology(url=broker.url, name="test")
+        await topology.start()
+        sending = publisher(broker.url)
+        bodies = [b"%d" % number for number in range(GROUP + 50)]
+        for body in bodies:
+            await sending.publish("", PARKED, body)
+        for _ in range(3):
+            assert await looked_at(broker, PARKED) == bodies
+        await sending.stop(0)
+        await channel.queue_delete(PARKED)
+        await channel.declare_queue(PARKED, durable=True)
+        with pytest.raises(StartupError, match="queue 'parked' exists with other arguments"):
+            await topology.start()
+        await channel.queue_delete(PARKED)
+    await topology.start()
+
+
+async def looked_at(broker: Server, queue: str) -> list[bytes]:
+    async with Browser(url=broker.url, name="test", queue=queue) as browser:
+        return [message.body async for group in browser.groups() for message in group]
 
 
 def test_every_queue_is_a_quorum_queue() -> None:

@@ -18,12 +18,14 @@ from services.ingest.http import application
 from services.ingest.service import Ingest
 from shared.broker.publisher import Publisher
 from shared.broker.topology import EVENTS, FANOUT
+from shared.limiter import Limiter
 from shared.store.idempotency import IdempotencyKeys
 from shared.store.keys import Keys
 from shared.store.mongo import Mongo
 from tests.cluster import ADMIN_KEY, SESSION, TENANT, free_port
 from tests.integration.test_broker import forget_failed_connections
 from tests.integration.test_store import opened
+from tests.queues import taken
 
 EVENT = {"event": "session.created", "tenant_id": TENANT, "data": SESSION}
 PATH = "/api/v1/events"
@@ -34,6 +36,7 @@ class Site:
     client: TestClient[Any, Any]
     channel: Any
     keys: Keys
+    amqp_url: str
 
     async def post(self, body: object = EVENT, key: str = ADMIN_KEY, **headers: str) -> ClientResponse:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -43,18 +46,13 @@ class Site:
 
     async def published(self) -> list[bytes]:
         """What is on the queue of events, taken off it."""
-        queue = await self.channel.get_queue(FANOUT)
-        found = []
-        while message := await queue.get(timeout=5, fail=False):
-            await message.ack()
-            found.append(message.body)
-        return found
+        return [message.body for message in await taken(self.amqp_url, FANOUT)]
 
 
 def client_of(mongo: Mongo, publisher: Publisher) -> tuple[TestClient[Any, Any], Keys]:
     keys = Keys(mongo, admin_key=ADMIN_KEY)
     ingest = Ingest(mongo=mongo, publisher=publisher, idempotency=IdempotencyKeys(mongo, lifetime=timedelta(hours=1)))
-    return TestClient(TestServer(application(ingest, keys))), keys
+    return TestClient(TestServer(application(ingest, keys, Limiter(per_minute=0)))), keys
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -67,7 +65,7 @@ async def site(rabbitmq: Server, mongodb: Server) -> AsyncIterator[Site]:
         channel = await connection.channel()
         await (await channel.get_queue(FANOUT)).purge()
         async with client:
-            yield Site(client, channel, keys)
+            yield Site(client, channel, keys, rabbitmq.url)
         await (await channel.get_queue(FANOUT)).purge()
     await publisher.stop(0)
 

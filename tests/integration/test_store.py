@@ -60,10 +60,14 @@ def deliveries(mongo: Mongo) -> Deliveries:
 
 
 def queued(name: str, mongo: Mongo, **changes: Any) -> QueuedDelivery:
-    fields: dict[str, Any] = {"webhook_id": "webhook_1", "created_at": mongo.seconds(), **changes}
-    return QueuedDelivery(
-        id=name, tenant_id="t", event_id="e", event="session.created", body=msgspec.Raw(b"{}"), **fields
-    )
+    fields: dict[str, Any] = {
+        "webhook_id": "webhook_1",
+        "event_id": "e",
+        "event": "session.created",
+        "created_at": mongo.seconds(),
+        **changes,
+    }
+    return QueuedDelivery(id=name, tenant_id="t", body=msgspec.Raw(b"{}"), **fields)
 
 
 def step(mongo: Mongo, name: str, decision: Decision, *, n: int = 1, turn: int = 1, key: str = "") -> Step:
@@ -71,7 +75,7 @@ def step(mongo: Mongo, name: str, decision: Decision, *, n: int = 1, turn: int =
     attempt = Attempt(
         key=key or f"{name}-{turn}-{n}", n=n, turn=turn, round=1, at=mongo.now(), duration_ms=3, outcome=outcome
     )
-    return Step(name, turn, decision, attempt)
+    return Step(name, "t", mongo.now(), turn, decision, attempt)
 
 
 def retry(mongo: Mongo, seconds: float = -1) -> Wait:
@@ -132,7 +136,7 @@ async def test_a_failure_of_an_older_turn_goes_to_the_history_only(mongo: Mongo,
 async def test_a_decision_without_attempt_counts_only_under_its_own_turn(mongo: Mongo, deliveries: Deliveries) -> None:
     await deliveries.insert([queued("a", mongo)], mongo.now())
     await deliveries.claim_again(["a"], "claim", mongo.now())
-    await deliveries.record([Step("a", 1, Dead("webhook_inactive"))])
+    await deliveries.record([Step("a", "t", mongo.now(), 1, Dead("webhook_inactive"))])
     assert (await one(deliveries, "a"))["status"] == "pending"
 
 
@@ -142,7 +146,7 @@ async def test_writing_the_same_steps_again_changes_nothing(mongo: Mongo, delive
         step(mongo, "a", Succeeded()),
         step(mongo, "b", retry(mongo, 60)),
         step(mongo, "c", Dead("gone")),
-        Step("d", 1, retry(mongo, 60)),
+        Step("d", "t", mongo.now(), 1, retry(mongo, 60)),
     ]
     await deliveries.record(steps)
     before = await deliveries.get("abcd")
@@ -211,28 +215,16 @@ async def test_resuming_brings_forward_only_what_waits_for_it(mongo: Mongo, deli
     )
     await deliveries.record(
         [
-            Step("paused", 1, Wait(later, WaitingFor.RESUME)),
-            Step("retrying", 1, Wait(later, WaitingFor.RETRY)),
-            Step("other", 1, Wait(later, WaitingFor.RESUME)),
+            Step("paused", "t", mongo.now(), 1, Wait(later, WaitingFor.RESUME)),
+            Step("retrying", "t", mongo.now(), 1, Wait(later, WaitingFor.RETRY)),
+            Step("other", "t", mongo.now(), 1, Wait(later, WaitingFor.RESUME)),
         ]
     )
-    assert await deliveries.bring_forward("webhook_1", mongo.now()) == 1
+    assert await deliveries.bring_forward("webhook_1", mongo.now(), WaitingFor.RESUME) == 1
     due = [
         document["_id"] for document in await deliveries.claim_due(["paused", "retrying", "other"], "c", mongo.now())
     ]
     assert due == ["paused"]
-
-
-async def test_pages_are_newest_first_and_a_cursor_goes_on_behind_the_last(
-    mongo: Mongo, deliveries: Deliveries
-) -> None:
-    second = mongo.seconds() // 1
-    made = [queued(f"d{n}", mongo, created_at=second + n // 2) for n in range(5)]  # two share each moment
-    await deliveries.insert(made, mongo.now())
-    first = await deliveries.page("webhook_1", before=None, limit=3, status=None)
-    last = first[-1]
-    rest = await deliveries.page("webhook_1", before=(last["created_at"], last["_id"]), limit=3, status=None)
-    assert [document["_id"] for document in first + rest] == ["d4", "d3", "d2", "d1", "d0"]
 
 
 async def test_no_query_of_the_hot_paths_scans_a_collection(mongo: Mongo, deliveries: Deliveries) -> None:
@@ -243,11 +235,9 @@ async def test_no_query_of_the_hot_paths_scans_a_collection(mongo: Mongo, delive
     await mongo.db.command("profile", 2)
     await deliveries.due(5)
     await deliveries.lost({"$eq": 1}, now, 5)
-    await deliveries.page("webhook_d1", before=None, limit=5, status=None)
-    await deliveries.page("webhook_d1", before=(now, "x"), limit=5, status="pending")
     await mongo.db.command("profile", 0)
     queries = await mongo.db["system.profile"].find({"command.find": "deliveries"}).to_list(None)
-    assert len(queries) == 4
+    assert len(queries) == 2
     for query in queries:
         assert query["planSummary"].startswith("IXSCAN"), query["planSummary"]
         assert query["docsExamined"] <= 10, query["planSummary"]
@@ -339,12 +329,12 @@ async def test_a_webhook_comes_back_as_it_was_and_its_secret_is_not_in_its_docum
     assert await webhooks.get("webhook_1") == made
     assert await webhooks.get("webhook_1", "other-tenant") is None
     assert b"0123456789abcdef" not in bytes((await mongo.db.webhooks.find_one({}))["secrets"][0]["box"])
-    changed = await webhooks.change("webhook_1", "t", {"paused": True}, mongo.now())
+    changed = await webhooks.change("webhook_1", "t", {"paused": True})
     assert changed
     assert (changed.paused, changed.version) == (True, 2)
-    assert await webhooks.change("webhook_1", "other-tenant", {"paused": False}, mongo.now()) is None
-    await webhooks.deactivate("webhook_1", "gone", mongo.now())
-    await webhooks.deactivate("webhook_1", "failing", mongo.now())
+    assert await webhooks.change("webhook_1", "other-tenant", {"paused": False}) is None
+    await webhooks.deactivate("webhook_1", "gone")
+    await webhooks.deactivate("webhook_1", "failing")
     assert (await webhooks.of_tenant("t"))[0].disabled_reason == "gone"
     assert not await webhooks.delete("webhook_1", "other-tenant")
     assert await webhooks.delete("webhook_1", "t")
@@ -356,3 +346,16 @@ async def test_a_secret_that_does_not_open_leaves_its_webhook_without_and_its_ne
     await Webhooks(mongo, other).insert(webhook(mongo, "webhook_2"))
     found = {made.id: made.secrets for made in await Webhooks(mongo, other).of_tenant("t")}
     assert found == {"webhook_1": (), "webhook_2": ("0123456789abcdef",)}
+
+
+async def test_of_several_queues_the_earliest_marker_counts_once_each_has_one(mongo: Mongo) -> None:
+    markers, sent = Markers(mongo), mongo.seconds()
+    for queue in ("deliveries", "deliveries.bulk"):
+        await markers.turn_to_send(queue, timedelta(hours=1))
+    await markers.arrived("deliveries", sent)
+    assert await markers.last_arrived("deliveries", "deliveries.bulk") is None
+    await markers.arrived("deliveries.bulk", sent - 600)
+    both = await markers.last_arrived("deliveries", "deliveries.bulk")
+    assert both == await markers.last_arrived("deliveries.bulk")
+    assert both is not None
+    assert abs(both.timestamp() - (sent - 600)) < 0.01

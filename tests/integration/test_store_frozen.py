@@ -13,10 +13,14 @@ from bson import json_util
 from deploy.local.servers import Server
 from services.delivery.recorder import Recorder
 from shared.broker.publisher import Publisher
-from shared.contracts.delivery import Attempt, Dead, DeliveryRecord, ErrorKind, Outcome, Step
+from shared.contracts.delivery import Attempt, Dead, DeliveryRecord, Outcome, Step
 from shared.contracts.event import AcceptedEvent
+from shared.contracts.failure import ErrorKind
 from shared.contracts.message import QueuedDelivery
+from shared.disabling import Disabling
 from shared.ids import event_key
+from shared.promoter import Promoter
+from shared.promotion import Promotion
 from shared.store.deliveries import Deliveries
 from shared.store.events import Events
 from shared.store.mongo import Mongo
@@ -116,10 +120,13 @@ async def test_a_delivery_and_a_dead_letter_of_version_1(mongo: Mongo) -> None:
     recorder = Recorder(
         mongo=mongo,
         deliveries=deliveries,
-        webhooks=Webhooks(mongo, SecretBox(SECRET_KEYS)),
+        disabling=Disabling(
+            webhooks=Webhooks(mongo, SecretBox(SECRET_KEYS)), publisher=cast("Publisher", caught), clock=mongo.now
+        ),
         publisher=cast("Publisher", caught),
+        promoter=Promoter(cast("Promotion", None)),
     )
-    await recorder.record([Step("new", 1, Dead("attempts_exhausted"), failed)])
+    await recorder.record([Step("new", TENANT, mongo.now(), 1, Dead("attempts_exhausted"), failed)])
     assert same_shape(shape(document), shape((await deliveries.get(["new"]))["new"]))
     (published,) = map(json.loads, caught.bodies)
     assert same_shape(shape(letter), shape(published))

@@ -28,9 +28,9 @@ class Watched:
         self.questions = 0
         load, ask = self.webhooks.of_tenant, self.webhooks.versions
 
-        async def counted_load(tenant_id: str, *, limit: int = 0) -> Any:
+        async def counted_load(tenant_id: str) -> Any:
             self.loaded.append(tenant_id)
-            return await load(tenant_id, limit=limit)
+            return await load(tenant_id)
 
         async def counted_ask(tenant_ids: Any) -> Any:
             self.questions += 1
@@ -55,9 +55,9 @@ async def test_every_change_is_in_the_view_at_once(mongo: Mongo) -> None:
     assert await watched.seen() == {}
     await watched.webhooks.insert(webhook(mongo))
     assert set(await watched.seen()) == {"webhook_1"}
-    await watched.webhooks.change("webhook_1", "t", {"paused": True}, mongo.now())
+    await watched.webhooks.change("webhook_1", "t", {"paused": True})
     assert (await watched.seen())["webhook_1"].paused
-    await watched.webhooks.deactivate("webhook_1", "gone", mongo.now())
+    await watched.webhooks.deactivate("webhook_1", "gone")
     assert not (await watched.seen())["webhook_1"].is_active
     await watched.webhooks.delete("webhook_1", "t")
     assert await watched.seen() == {}

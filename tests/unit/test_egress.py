@@ -53,6 +53,11 @@ FORBIDDEN = [
     "3fff::1",
     "2001:0:808:808::1",
     "5f00::1",
+    "64:ff9b:1:ffff::808:808",
+    "::ffff:0:808:808",
+    "2600:1f18::5efe:a9fe:a9fe",
+    "2600:1f18::200:5efe:a00:1",
+    "4000::1",
 ]
 PUBLIC = [
     "1.1.1.1",
@@ -76,6 +81,12 @@ PUBLIC = [
     "::ffff:8.8.8.8",
     "64:ff9b::808:808",
     "2002:808:808::1",
+    "192.0.1.1",
+    "192.0.3.1",
+    "203.0.112.255",
+    "2600::1",
+    "2600:1f18::5efe:808:808",
+    "2600:1f18::5eff:a00:1",
 ]
 
 
@@ -109,3 +120,31 @@ def test_a_bad_exception_is_refused(bad: str) -> None:
 
 def test_what_is_no_address_is_refused() -> None:
     assert not Egress().allows("localhost", 80)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://10.0.0.1/", "10.0.0.1 is not a public address"),
+        ("https://0xa.1/", "0xa.1 is 10.0.0.1, not public"),
+        ("https://[FD00::1]/", "fd00::1 is not a public address"),
+        ("https://localhost:1/", "localhost is 127.0.0.1, not public"),
+        ("https://metadata.google.internal/", "metadata.google.internal is not a public name"),
+        ("https://1.2.3.256/", "1.2.3.256 ends in a number, as no name does, and is not an IP address"),
+        ("http://example.com/", "plain http is not allowed here; use https"),
+        ("https://example.com/", None),
+        ("https://8.8.8.8/", None),
+        ("https://134744072/", None),
+        ("https://[2600::1]:8443/", None),
+    ],
+)
+def test_a_url_is_refused_with_words_as_far_as_it_tells(url: str, words: str | None) -> None:
+    assert Egress().refusal(url) == words
+
+
+def test_what_an_exception_opens_may_be_spelled_and_named() -> None:
+    egress = Egress("127.0.0.0/8:80, 10.0.0.0/8, 192.168.0.1:443", allow_http=True)
+    opened = ["http://127.1/", "http://localhost/", "https://localhost:80/", "http://0xa.1:9/", "http://db.internal/"]
+    opened.append("https://192.168.1/")
+    assert [egress.refusal(url) for url in opened] == [None] * 6
+    assert egress.refusal("https://localhost/") == "localhost is 127.0.0.1, not public"

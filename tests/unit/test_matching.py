@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.contracts.webhook import Webhook, WebhookCreate, WebhookPatch
+from shared.contracts.webhook import Webhook
+from shared.contracts.webhook_requests import WebhookCreate, WebhookPatch
 from shared.filters import compile_filter, why_not
 from shared.matching import Subscriptions, type_matches
+from shared.matching import why_not as why_not_to
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -99,6 +101,27 @@ def test_there_is_a_reason_exactly_when_the_filter_does_not_match(tree: dict[str
     assert bool(list(why_not(tree, data))) is not compile_filter(tree)(data)
 
 
+@given(st.booleans(), st.sets(st.sampled_from(["*", "session.*", "package.*"]), min_size=1), filters, datas)
+def test_an_event_goes_to_a_webhook_exactly_when_nothing_speaks_against_it(
+    active: bool, event_types: set[str], tree: dict[str, Any], data: dict[str, Any]
+) -> None:
+    for chosen in (None, tree):
+        one = webhook("w", *event_types, filter=chosen, is_active=active, disabled_reason=None if active else "gone")
+        subscriptions = Subscriptions([one])
+        for _ in range(2):
+            assert matched(subscriptions, "session.created", data) == (
+                set() if why_not_to(one, "session.created", data) else {"w"}
+            )
+
+
+def test_every_reason_is_told() -> None:
+    one = webhook("w", "package.*", filter={"field": "a", "eq": 1}, is_active=False, disabled_reason="gone")
+    inactive, other_type, filtered = why_not_to(one, "session.created", {})
+    assert inactive == "the webhook is inactive: gone"
+    assert other_type == "event_types: session.created is not among package.*"
+    assert filtered == next(iter(why_not({"field": "a", "eq": 1}, {})))
+
+
 @given(filters)
 def test_a_filter_is_stored_as_it_was_given(tree: dict[str, Any]) -> None:
     made = WebhookCreate.model_validate_json(json.dumps({"url": "https://x.io", "event_type": "*", "filter": tree}))
@@ -150,5 +173,36 @@ def test_a_webhook_is_refused_with_words_that_help(fields: dict[str, Any], words
 
 def test_a_patch_may_clear_some_fields_and_not_others() -> None:
     assert WebhookPatch.model_validate_json('{"filter": null}').model_fields_set == {"filter"}
-    with pytest.raises(ValidationError, match="url may be left out but not null"):
+    with pytest.raises(ValidationError, match="may be left out but not null"):
         WebhookPatch.model_validate_json('{"url": null}')
+
+
+DATA = {"n": 5, "text": "x", "flag": True, "deep": {"one": 1}}
+
+
+@pytest.mark.parametrize(
+    ("tree", "passes"),
+    [
+        ({"field": "n", "eq": 5}, True),
+        ({"field": "flag", "eq": 1}, False),
+        ({"field": "deep.one", "in": [1, 2]}, True),
+        ({"field": "text.one", "in": ["x"]}, False),
+        ({"field": "deep", "exists": True}, True),
+        ({"field": "n", "exists": False}, False),
+        ({"field": "n", "gt": 4}, True),
+        ({"field": "n", "gte": 6}, False),
+        ({"field": "flag", "lt": 4}, False),
+        ({"field": "text", "lte": 4}, False),
+        ({"all": [{"field": "n", "eq": 5}, {"field": "n", "lt": 4}]}, False),
+        ({"any": [{"field": "n", "eq": 4}, {"field": "n", "eq": 5}]}, True),
+        ({"any": [{"field": "n", "eq": 4}, {"field": "text", "eq": "y"}]}, False),
+        ({"not": {"field": "n", "eq": 5}}, False),
+        ({"not": {"field": "n", "eq": 4}}, True),
+    ],
+)
+def test_the_table_of_filters(tree: dict[str, Any], passes: bool) -> None:
+    assert compile_filter(tree)(DATA) is passes
+    assert bool(list(why_not(tree, DATA))) is not passes
+    one = webhook("one", "session.created", filter=tree)
+    assert matched(Subscriptions([one]), "session.created", DATA) == ({"one"} if passes else set())
+    assert bool(why_not_to(one, "session.created", DATA)) is not passes

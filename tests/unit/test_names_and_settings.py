@@ -91,7 +91,7 @@ def test_a_bad_egress_list_is_one_line_that_names_it(monkeypatch: pytest.MonkeyP
         wiring.egress()
 
 
-@pytest.mark.parametrize("name", ["ADMIN_KEY", "AMQP_URL", "MONGODB_URL", "SECRET_KEYS"])
+@pytest.mark.parametrize("name", ["ADMIN_KEY", "AMQP_URL", "EGRESS_PROXY", "MONGODB_URL", "SECRET_KEYS"])
 def test_secret_settings_do_not_print_their_values(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"DISPATCHER_{name}", "do-not-print-me")
     assert not any("do-not-print-me" in repr(load(settings)) for settings in ALL_SETTINGS)

@@ -1,24 +1,50 @@
 """The catalogue of event types: what there is to subscribe to, with schema and example."""
 
-from aiohttp import web
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, Field
 
 from shared.contracts.event_types import EVENT_TYPES, EventType
-from shared.web import authenticate, json
+from shared.contracts.listing import NextCursor
+from shared.routes import Ask, Nothing, Reply, Route
 
 
-def table() -> list[web.RouteDef]:
-    return [web.get("/api/v1/event-types", event_types)]
+class CatalogueEntry(BaseModel):
+    name: str
+    description: str
+    data_schema: dict[str, Any] = Field(serialization_alias="schema", description="JSON schema of `data`")
+    example: dict[str, Any]
 
 
-async def event_types(request: web.Request) -> web.Response:
-    await authenticate(request, "read")
-    return json({"event_types": [_shown(kind) for kind in EVENT_TYPES.values()], "next_cursor": None})
+class Catalogue(BaseModel):
+    event_types: list[CatalogueEntry]
+    next_cursor: NextCursor
 
 
-def _shown(kind: EventType) -> dict[str, object]:
-    return {
-        "name": kind.name,
-        "description": kind.description,
-        "schema": kind.data.model_json_schema(),
-        "example": kind.example,
-    }
+def table() -> list[Route]:
+    return [
+        Route(
+            name="list_event_types",
+            method="GET",
+            path="/api/v1/event-types",
+            scope="read",
+            summary="What there is to subscribe to: description, JSON schema, example",
+            do=_event_types,
+            answer=Catalogue,
+        )
+    ]
+
+
+async def _event_types(ask: Ask[Nothing, None]) -> Reply:
+    return Reply(_catalogue())
+
+
+@cache
+def _catalogue() -> Catalogue:
+    return Catalogue(event_types=[_entry(kind) for kind in EVENT_TYPES.values()], next_cursor=None)
+
+
+def _entry(kind: EventType) -> CatalogueEntry:
+    schema = kind.data.model_json_schema()
+    return CatalogueEntry(name=kind.name, description=kind.description, data_schema=schema, example=kind.example)

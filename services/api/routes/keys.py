@@ -1,14 +1,12 @@
-"""API keys over HTTP: for a tenant's admin and the operator."""
+"""API keys and the audit log over HTTP: for a tenant's admin and the operator."""
 
-from aiohttp import web
-
-from services.api import paging
 from services.api.keys import KeyService
-from shared.contracts.key import KeyAnswer, KeyCreate
-from shared.web import authenticate, json, read_body, validate
+from shared.contracts.audit import AuditPage
+from shared.contracts.key import KeyAnswer, KeyCreate, KeyPage
+from shared.contracts.listing import TenantListing
+from shared.routes import Ask, Nothing, Reply, Route
 
 PREFIX = "/api/v1/api-keys"
-MAX_BODY_BYTES = 16 * 1024
 
 
 class KeyRoutes:
@@ -17,31 +15,63 @@ class KeyRoutes:
     def __init__(self, service: KeyService) -> None:
         self._service = service
 
-    def table(self) -> list[web.RouteDef]:
+    def table(self) -> list[Route]:
         return [
-            web.post(PREFIX, self.create),
-            web.get(PREFIX, self.page),
-            web.delete(PREFIX + "/{id}", self.revoke),
+            Route(
+                name="create_key",
+                method="POST",
+                path=PREFIX,
+                scope="admin",
+                summary="Create an API key",
+                description="Its text, `key`, is shown in this answer only.",
+                do=self.create,
+                body=KeyCreate,
+                answer=KeyAnswer,
+                status=201,
+                links={"revoke_key": {"key_id": "$response.body#/id"}},
+            ),
+            Route(
+                name="list_keys",
+                method="GET",
+                path=PREFIX,
+                scope="admin",
+                summary="List API keys, newest first",
+                do=self.page,
+                query=TenantListing,
+                answer=KeyPage,
+            ),
+            Route(
+                name="revoke_key",
+                method="DELETE",
+                path=PREFIX + "/{key_id}",
+                scope="admin",
+                summary="Revoke an API key",
+                description="It works for five seconds more at most.",
+                do=self.revoke,
+                status=204,
+                refusals=(404,),
+            ),
+            Route(
+                name="list_audit",
+                method="GET",
+                path="/api/v1/audit",
+                scope="admin",
+                summary="Who changed which key, secret or webhook, newest first",
+                do=self.audit,
+                query=TenantListing,
+                answer=AuditPage,
+            ),
         ]
 
-    async def create(self, request: web.Request) -> web.Response:
-        key = await authenticate(request, "admin")
-        wanted = validate(KeyCreate, await read_body(request, MAX_BODY_BYTES))
-        made, secret = await self._service.create(key, wanted)
-        return json({**_shown(made), "key": secret}, 201)
+    async def create(self, ask: Ask[Nothing, KeyCreate]) -> Reply:
+        return Reply(await self._service.create(ask.key, ask.body), 201)
 
-    async def page(self, request: web.Request) -> web.Response:
-        key = await authenticate(request, "admin")
-        limit = paging.limit(request)
-        found = await self._service.page(key, request.query.get("tenant_id"), paging.position(request), limit + 1)
-        following = paging.cursor_of(found[limit - 1].id) if len(found) > limit else None
-        return json({"api_keys": [_shown(one) for one in found[:limit]], "next_cursor": following})
+    async def page(self, ask: Ask[TenantListing, None]) -> Reply:
+        return Reply(await self._service.page(ask.key, ask.query))
 
-    async def revoke(self, request: web.Request) -> web.Response:
-        key = await authenticate(request, "admin")
-        await self._service.revoke(key, request.match_info["id"])
-        return web.Response(status=204)
+    async def revoke(self, ask: Ask[Nothing, None]) -> Reply:
+        await self._service.revoke(ask.key, ask.path["key_id"])
+        return Reply(None)
 
-
-def _shown(answer: KeyAnswer) -> dict[str, object]:
-    return answer.model_dump(exclude={"key"})
+    async def audit(self, ask: Ask[TenantListing, None]) -> Reply:
+        return Reply(await self._service.audit(ask.key, ask.query))

@@ -1,0 +1,94 @@
+"""Puts the dashboard together: its views, their templates, and what every answer of it says to browsers."""
+
+import warnings
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import aiohttp_jinja2
+import structlog
+from aiohttp import web
+from aiohttp_session import session_middleware
+from jinja2 import FileSystemLoader, StrictUndefined
+
+from services.api.dashboard import words
+from services.api.dashboard.assets import Assets
+from services.api.dashboard.session import SealedCookie
+from services.api.dashboard.views.deliveries import DeliveryViews
+from services.api.dashboard.views.door import Door
+from services.api.dashboard.views.webhooks import WebhookViews
+from services.api.dashboard.visit import Handler, serve
+from services.api.services import Services
+from shared.errors import DependencyUnavailable, Refused
+from shared.limiter import Limiter
+from shared.store.keys import Keys
+from shared.store.secrets import SecretBox
+
+log = structlog.get_logger()
+
+# aiohttp-session and aiohttp-jinja2 keep what is theirs under plain names, which is no news for an operator's log.
+warnings.filterwarnings("ignore", category=web.NotAppKeyWarning)
+
+_FOLDER = Path(__file__).parent
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def dashboard(
+    does: Services, keys: Keys, limiter: Limiter, box: SecretBox, *, clock: Callable[[], datetime]
+) -> web.Application:
+    """To be mounted at `/dashboard`."""
+    assets = Assets(_FOLDER / "static")
+    app = web.Application(middlewares=[_headers, session_middleware(SealedCookie(box)), _problems])
+    templates = aiohttp_jinja2.setup(
+        app,
+        loader=FileSystemLoader(_FOLDER / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    templates.globals |= {"asset": assets.address, "standing": words.standing, "clock": clock}
+    templates.filters |= {"moment": words.moment, "ago": words.ago, "duration": words.duration}
+    door = Door(keys)
+    views = [*door.views(), *WebhookViews(does).views(), *DeliveryViews(does).views()]
+    app.add_routes([*assets.table(), *door.table(), *(serve(view, keys, limiter) for view in views)])
+    return app
+
+
+@web.middleware
+async def _headers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    response = await handler(request)
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+@web.middleware
+async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What the API says in JSON, as a page."""
+    try:
+        return await handler(request)
+    except Refused as refused:
+        response = _problem(request, refused.status, str(refused))
+        response.headers.update(refused.headers)
+        return response
+    except web.HTTPException as refused:
+        if refused.status < 400:
+            raise
+        return _problem(request, refused.status, f"{request.method} {request.path:.200}: {refused.reason}")
+    except DependencyUnavailable as unavailable:
+        log.warning("request.unavailable", path=request.path, reason=str(unavailable))
+        return _problem(request, 503, "The database is away for the moment; nothing was changed. Try again.")
+    except Exception:
+        log.exception("request.failed", path=request.path)
+        return _problem(request, 500, "Something went wrong on our side. Our log has it; try again.")
+
+
+def _problem(request: web.Request, status: int, text: str) -> web.Response:
+    return aiohttp_jinja2.render_template("problem.html", request, {"status_code": status, "text": text}, status=status)

@@ -1,0 +1,1 @@
+"""`/docs`: the OpenAPI document as one page for people, from our own files only, without a script."""

@@ -1,0 +1,91 @@
+"""What the API can do, put together: its routes and its pages ask the same services."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from services.api.deliveries import DeliveryService
+from services.api.events import EventService
+from services.api.keys import KeyService
+from services.api.replays import ErasureService, ReplayService
+from services.api.routes import catalogue
+from services.api.routes.deliveries import DeliveryRoutes
+from services.api.routes.events import EventRoutes
+from services.api.routes.keys import KeyRoutes
+from services.api.routes.replays import ErasureRoutes, ReplayRoutes
+from services.api.routes.stats import StatsRoutes
+from services.api.routes.webhooks import WebhookRoutes
+from services.api.samples import Samples
+from services.api.stats import StatsService
+from services.api.webhooks import WebhookService
+from shared import wiring
+from shared.egress import Egress
+from shared.routes import Route
+from shared.settings import RetrySettings, load
+from shared.store.audit import Audit
+from shared.store.health import WebhookHealths
+from shared.store.history import History
+from shared.store.jobs import Jobs
+from shared.store.keys import Keys
+from shared.store.mongo import Mongo
+from shared.store.slots import Slots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """One for each kind of thing that customers manage or look at."""
+
+    webhooks: WebhookService
+    samples: Samples
+    deliveries: DeliveryService
+    replays: ReplayService
+    events: EventService
+    keys: KeyService
+    erasures: ErasureService
+    stats: StatsService
+
+
+def services(mongo: Mongo, keys: Keys, *, egress: Egress, webhooks_per_tenant: int) -> Services:
+    webhooks, deliveries, events = wiring.webhooks(mongo), wiring.deliveries(mongo), wiring.events(mongo)
+    history, jobs, clock = History(mongo), Jobs(mongo), mongo.now
+    return Services(
+        webhooks=WebhookService(
+            webhooks=webhooks,
+            deliveries=deliveries,
+            slots=Slots(mongo),
+            healths=WebhookHealths(mongo),
+            history=history,
+            egress=egress,
+            most_per_tenant=webhooks_per_tenant,
+            expire_after=timedelta(hours=load(RetrySettings).expire_hours),
+            clock=clock,
+        ),
+        samples=Samples(events=events, deliveries=deliveries, clock=clock),
+        deliveries=DeliveryService(
+            deliveries=deliveries,
+            by_hand=wiring.by_hand(mongo),
+            orders=wiring.orders(mongo),
+            history=history,
+            events=events,
+            webhooks=webhooks,
+            clock=clock,
+        ),
+        replays=ReplayService(mongo=mongo, jobs=jobs, history=history, webhooks=webhooks),
+        events=EventService(events=events, deliveries=deliveries, webhooks=webhooks),
+        keys=KeyService(keys=keys, audit=Audit(mongo), clock=clock),
+        erasures=ErasureService(jobs),
+        stats=StatsService(mongo=mongo, stats=wiring.stats(mongo), webhooks=webhooks),
+    )
+
+
+def routes(does: Services) -> list[Route]:
+    """All that programs may ask for."""
+    return [
+        *WebhookRoutes(does.webhooks, does.samples).table(),
+        *DeliveryRoutes(does.deliveries).table(),
+        *ReplayRoutes(does.replays).table(),
+        *EventRoutes(does.events).table(),
+        *KeyRoutes(does.keys).table(),
+        *ErasureRoutes(does.erasures).table(),
+        *StatsRoutes(does.stats).table(),
+        *catalogue.table(),
+    ]

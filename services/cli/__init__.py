@@ -1,0 +1,1 @@
+"""Operators' commands, one file per noun: `python -m services.cli`."""

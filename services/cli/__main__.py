@@ -1,0 +1,20 @@
+"""Puts the commands together: `python -m services.cli`, or `dispatcher` where the package is installed."""
+
+import typer
+
+from services.cli import dead_letters, parked, secrets
+
+app = typer.Typer(
+    name="dispatcher",
+    help="What operators of the webhook dispatcher do by hand. Settings are those of the services.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they would show variables, and with them secrets
+)
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(parked.app, name="parked")
+app.add_typer(secrets.app, name="secrets")
+
+if __name__ == "__main__":
+    app()

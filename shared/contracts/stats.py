@@ -1,0 +1,86 @@
+"""Statistics of one hour, of one webhook or of all of a tenant."""
+
+from collections import Counter
+from typing import Any, Self
+
+from pydantic import BaseModel, Field
+
+from shared.contracts.delivery import Status
+from shared.contracts.ids import WebhookId
+from shared.contracts.listing import Moment, NextCursor, Query, TenantWanted
+from shared.contracts.moment import Shown
+from shared.latency import percentile
+from shared.times import iso
+
+
+class StatsWanted(Query):
+    """`GET /api/v1/stats`"""
+
+    tenant_id: TenantWanted | None = None
+    webhook_id: WebhookId | None = Field(None, description="of this one only; of all together when left out")
+    since: Moment | None = Field(None, description="from the hour of this moment")
+    until: Moment | None = Field(None, description="hours that begin before this moment")
+
+
+class Latencies(BaseModel):
+    """Of those that succeeded: from when a delivery was made, or sent again by hand, to the end of its last attempt.
+
+    Each figure is within 10 % of the exact one.
+    """
+
+    p50: int = Field(description="half of them took at most so many milliseconds")
+    p95: int = Field(description="95 % of them took at most so many milliseconds")
+    p99: int = Field(description="99 % of them took at most so many milliseconds")
+
+
+class HourStats(BaseModel):
+    """A delivery is counted in the hour in which it was made, by what became of it until now."""
+
+    hour: Shown = Field(description="when the hour begins")
+    webhook_id: str | None = Field(description="null: all webhooks of the tenant together, deleted ones included")
+    created: int = Field(description="deliveries made in this hour; the six figures that follow add up to it")
+    succeeded: int = Field(description="of these, delivered")
+    dead: int = Field(description="of these, given up")
+    cancelled: int = Field(description="of these, cancelled: by a person, or because the webhook was deleted")
+    folded: int = Field(description="of these, replaced by a newer one of the same kind")
+    waiting: int = Field(description="of these, waiting for their next attempt")
+    pending: int = Field(description="of these, being delivered")
+    attempts: int = Field(description="requests made for these deliveries, whenever they were made")
+    success_rate: float | None = Field(
+        description="succeeded / (succeeded + dead), from 0 to 1; null when there are neither"
+    )
+    latency_ms: Latencies | None = Field(description="null when none succeeded")
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Self:
+        """From the stored document, which holds the hour's minutes."""
+        minutes = document["minutes"].values()
+        counts = _sum(minute["counts"] for minute in minutes)
+        latency = _sum(minute["latency"] for minute in minutes)
+        decided = counts["succeeded"] + counts["dead"]
+        return cls(
+            hour=iso(document["hour"]),
+            webhook_id=document["webhook_id"],
+            created=counts.total(),
+            **{status.value: counts[status] for status in Status},
+            attempts=sum(minute["attempts"] for minute in minutes),
+            success_rate=counts["succeeded"] / decided if decided else None,
+            latency_ms=_latencies({int(bucket): count for bucket, count in latency.items()}),
+        )
+
+
+class StatsPage(BaseModel):
+    stats: list[HourStats]
+    next_cursor: NextCursor
+
+
+def _sum(parts: Any) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part)
+    return total
+
+
+def _latencies(counts: dict[int, int]) -> Latencies | None:
+    figures = {f"p{percent}": percentile(counts, percent / 100) for percent in (50, 95, 99)}
+    return Latencies.model_validate(figures) if counts else None

@@ -1,0 +1,27 @@
+"""What the filled database is about: which tenants there are, what is whose, and when it all was."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+SPAN = timedelta(days=5)
+KEPT = timedelta(days=30)
+
+
+class Shares(NamedTuple):
+    """What a tenant has: webhooks, and of a thousand events how many are its own."""
+
+    webhooks: int
+    events: int
+
+
+TENANTS = {
+    "tenant-busy": Shares(400, 600),
+    "tenant-b": Shares(300, 250),
+    "tenant-c": Shares(200, 145),
+    "tenant-quiet": Shares(100, 5),
+}
+
+
+def evenly(begins: datetime, number: int, of: int) -> datetime:
+    """To the millisecond, as the database keeps moments."""
+    return begins + timedelta(milliseconds=SPAN // timedelta(milliseconds=1) * number // of)

@@ -1,0 +1,27 @@
+"""The README's table of the API and the routes that are served tell the same story."""
+
+from pathlib import Path
+
+import pytest
+
+from services.api.routes.webhooks import PREFIXES
+from services.api.services import routes, services
+from shared.egress import Egress
+from shared.store.keys import Keys
+from shared.store.mongo import Mongo
+from tests.cluster import SECRET_KEYS
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+
+
+def served() -> set[tuple[str, str]]:
+    mongo = Mongo(url="mongodb://127.0.0.1:1", database="none", timeout_seconds=1)
+    found = routes(services(mongo, Keys(mongo, admin_key=""), egress=Egress(), webhooks_per_tenant=1))
+    return {(route.method, route.path) for route in found if not route.path.startswith(PREFIXES["customer_"])}
+
+
+def test_the_readme_lists_every_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_SECRET_KEYS", SECRET_KEYS)
+    rows = [row.split(" | ")[0] for row in README.splitlines() if row.startswith("| `")]
+    listed = {(method, path) for method, path in served() for row in rows if method in row and f"{path}`" in row}
+    assert listed == served()

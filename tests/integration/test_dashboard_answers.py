@@ -5,7 +5,9 @@ import re
 
 from tests.cluster import TENANT
 from tests.integration.test_api import Site
-from tests.integration.test_dashboard import Browser, browser, key_of, site  # noqa: F401 - fixtures
+from tests.integration.test_dashboard import Browser, browser, key_of, site
+
+__all__ = ["browser", "site"]  # fixtures
 
 
 async def test_pages_are_packed_for_those_who_take_it(site: Site, browser: Browser) -> None:

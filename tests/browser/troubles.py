@@ -93,8 +93,8 @@ async def troubled(services: Cluster, folder: Path) -> AsyncIterator[dict[str, d
         webhooks = {}
         for name, trouble in TROUBLES.items():
             url = f"{await stack.enter_async_context(_listening(trouble, folder))}/hooks/{name}"
-            types = {"event_types": [ONCE, OFTEN] if trouble.often else [ONCE]}
-            webhooks[name] = (await services.create_webhook(url, **types, **trouble.fields))["id"]
+            fields = {"event_types": [ONCE, OFTEN] if trouble.often else [ONCE], **trouble.fields}
+            webhooks[name] = (await services.create_webhook(url, **fields))["id"]
         address = f"{services.api}/api/v1/webhooks/{webhooks['paused']}"
         async with services.http.patch(address, json={"paused": True}) as response:
             assert response.status == 200
@@ -129,7 +129,8 @@ async def _publish(services: Cluster) -> None:
 
 async def _ids(services: Cluster, name: str, webhook_id: str) -> dict[str, str]:
     """Once all is known of it: of the delivery that will show the trouble longest."""
-    trouble, found = TROUBLES[name], []
+    trouble = TROUBLES[name]
+    found: list[dict[str, Any]] = []
 
     async def met() -> bool:
         found[:] = [one for one in await services.deliveries(webhook_id) if trouble.met(one)]

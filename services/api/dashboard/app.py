@@ -13,9 +13,11 @@ from jinja2 import FileSystemLoader, StrictUndefined
 
 from services.api.dashboard import words
 from services.api.dashboard.assets import Assets
+from services.api.dashboard.live import Live
 from services.api.dashboard.session import SealedCookie
 from services.api.dashboard.views.deliveries import DeliveryViews
 from services.api.dashboard.views.door import Door
+from services.api.dashboard.views.replays import ReplayViews
 from services.api.dashboard.views.webhooks import WebhookViews
 from services.api.dashboard.visit import Handler, serve
 from services.api.services import Services
@@ -54,9 +56,16 @@ def dashboard(
         auto_reload=False,
     )
     templates.globals |= {"asset": assets.address, "standing": words.standing, "clock": clock}
-    templates.filters |= {"moment": words.moment, "ago": words.ago, "duration": words.duration}
+    templates.filters |= {"moment": words.moment, "ago": words.ago, "duration": words.duration, "waits": words.waits}
     door = Door(keys)
-    views = [*door.views(), *WebhookViews(does).views(), *DeliveryViews(does).views()]
+    live = Live(keys)
+    app.on_shutdown.append(live.stop)
+    views = [
+        *door.views(),
+        *WebhookViews(does, live).views(),
+        *ReplayViews(does, live).views(),
+        *DeliveryViews(does, live).views(),
+    ]
     app.add_routes([*assets.table(), *door.table(), *(serve(view, keys, limiter) for view in views)])
     return app
 

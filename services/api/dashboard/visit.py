@@ -58,7 +58,7 @@ class View:
 
     method: str
     path: str
-    do: Callable[[Visit], Awaitable[web.Response]]
+    do: Callable[[Visit], Awaitable[web.StreamResponse]]
     scope: Scope = "read"
 
 
@@ -67,7 +67,7 @@ def redirect(path: str) -> web.Response:
 
 
 def serve(view: View, keys: Keys, limiter: Limiter) -> web.RouteDef:
-    async def handle(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> web.StreamResponse:
         session = await get_session(request)
         form = await checked_form(request, session)
         key = await _holder(session, keys)

@@ -18,7 +18,10 @@ from tests.integration.test_api import Site, delivered, opened_site
 URL = "https://your-app.com/api/webhooks/scorm"
 OTHER = "another-tenant"
 SCRIPT = "<script>alert(1)</script>"
-FOREIGN = re.compile(r'<script(?! src="/dashboard/static/)|<style|\sstyle=|\son\w+=|javascript:|(src|href|action)="(https?:)?//', re.IGNORECASE)
+FOREIGN = re.compile(
+    r'<script(?! src="/dashboard/static/)|<style|\sstyle=|\son\w+=|javascript:|(src|href|action)="(https?:)?//',
+    re.IGNORECASE,
+)
 
 
 @dataclass

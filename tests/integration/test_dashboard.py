@@ -168,7 +168,8 @@ def views(site: Site, method: str) -> list[str]:
 async def filled(site: Site, tenant: str) -> dict[str, str]:
     """Ids of things that a tenant has."""
     webhook = await site.create(tenant_id=tenant, description=SCRIPT)
-    return {"webhook_id": webhook["id"], "delivery_id": await delivered(site, webhook["id"], tenant=tenant)}
+    delivery_id = await delivered(site, webhook["id"], tenant=tenant)
+    return {"webhook_id": webhook["id"], "delivery_id": delivery_id, "event_id": "e1"}
 
 
 async def test_of_another_tenant_s_nothing_is_seen_or_touched(site: Site, browser: Browser) -> None:

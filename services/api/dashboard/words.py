@@ -59,3 +59,10 @@ def ago(text: str, now: datetime) -> str:
 
 def duration(milliseconds: int) -> str:
     return f"{milliseconds} ms" if milliseconds < 1_000 else f"{milliseconds / 1_000:.1f} s"
+
+
+def size(count: int) -> str:
+    """Of bytes."""
+    if count < 1_024:
+        return f"{count} B"
+    return f"{count / 1_024:.1f} KiB" if count < 1_024**2 else f"{count / 1_024**2:.1f} MiB"

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.servers import Servers
-from services.api.services import routes
+from services.api import services as api
 from shared import wiring
 from shared.egress import Egress
 from shared.routes import Route
@@ -109,7 +109,7 @@ async def _filled(services: Cluster) -> list[Read]:
         seeded = await seed(mongo)
         await mongo.db.client.admin.command("fsync")  # nothing of this is left to write while we measure
         keys, lookout = Keys(mongo, admin_key=""), wiring.lookout("bench")
-        table = routes(services(mongo, keys, egress=Egress(""), lookout=lookout, webhooks_per_tenant=1))
+        table = api.routes(api.services(mongo, keys, egress=Egress(""), lookout=lookout, webhooks_per_tenant=1))
         return list(_reads(table, seeded))
     finally:
         await mongo.stop(0)

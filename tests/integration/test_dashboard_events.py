@@ -65,6 +65,13 @@ async def test_events_are_found_by_type_time_and_page_by_page(site: Site, browse
     assert listed(browser.page) == ["e03", "e06", "e09"]
     await browser.get("/events?since=" + quote(iso(site.mongo.now() - timedelta(minutes=90))))
     assert listed(browser.page) == ["e00", "e01"]
+    for written in ("%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"):
+        at = (site.mongo.now() - timedelta(minutes=90)).strftime(written)
+        await browser.get("/events?since=" + quote(at))
+        assert listed(browser.page) == ["e00", "e01"], written
+    await browser.get("/events?until=2020-01-01")
+    assert browser.status == 200
+    assert listed(browser.page) == []
     await browser.get("/events?since=soon")
     assert browser.status == 400
     assert "since" in browser.page

@@ -21,6 +21,12 @@ def outcome(counts: Counts, done: str, most: int | None = None) -> str:
     return " ".join(said)
 
 
+def act_on(action: str, count: int) -> str | None:
+    """What the button says; None: there is nothing to press it for."""
+    words = {"retry": f"Send {count:,} again", "discard": f"Discard {count:,}"}
+    return words[action] if count else None
+
+
 def left_alone(counts: Counts) -> list[str]:
     """How many, and why; the most frequent reasons."""
     found = [f"{count:,} ({reason})" for reason, count in counts.left_alone.most_common(_REASONS)]

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from services.api.dashboard.narrowing import fields, narrowing
-from services.api.dashboard.outcomes import left_alone, number, outcome
+from services.api.dashboard.outcomes import act_on, left_alone, number, outcome
 from services.api.dashboard.views.webhooks import SHOWN
 from services.api.dashboard.visit import View, Visit
 from services.api.dead_letters import AT_ONCE, COUNTED_AT_MOST, Batch, DeadLetterService, DeadLettersListing
@@ -82,7 +82,7 @@ class DeadLetterViews:
             ],
             action=f"/dashboard{_LIST}/{action}",
             fields=fields(wanted),
-            label=f"{action.capitalize()} {counts.done:,}" if counts.done else None,
+            label=act_on(action, counts.done),
             skip=f"?{urlencode({**fields(wanted), 'cursor': batch.following})}" if batch.following else None,
             back=_address("", fields(wanted, "cursor", "ids"), outside=True),
         )

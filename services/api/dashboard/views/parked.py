@@ -8,7 +8,7 @@ from aiohttp import web
 
 from services.api.dashboard.bodies import shown_body
 from services.api.dashboard.narrowing import fields, narrowing
-from services.api.dashboard.outcomes import left_alone, outcome
+from services.api.dashboard.outcomes import act_on, left_alone, outcome
 from services.api.dashboard.visit import View, Visit
 from services.api.parked import SHOWN, ParkedAsked, ParkedLook, ParkedRow, ParkedService
 from services.api.queues import QueueService
@@ -99,7 +99,7 @@ class ParkedViews:
             ],
             action=f"/dashboard{_LIST}/{action}",
             fields=fields(asked),
-            label=f"{'Send again' if action == 'retry' else 'Discard'}: {counts.done:,}" if counts.done else None,
+            label=act_on(action, counts.done),
             skip=None,
             back="/dashboard" + _address("", fields(asked, "id")),
         )

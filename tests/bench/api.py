@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.servers import Servers
-from services.api.services import routes
+from services.api import services as api
+from shared import wiring
 from shared.egress import Egress
 from shared.routes import Route
 from shared.store.keys import Keys
@@ -107,7 +108,8 @@ async def _filled(services: Cluster) -> list[Read]:
     try:
         seeded = await seed(mongo)
         await mongo.db.client.admin.command("fsync")  # nothing of this is left to write while we measure
-        table = routes(services(mongo, Keys(mongo, admin_key=""), egress=Egress(""), webhooks_per_tenant=1))
+        keys, lookout = Keys(mongo, admin_key=""), wiring.lookout("bench")
+        table = api.routes(api.services(mongo, keys, egress=Egress(""), lookout=lookout, webhooks_per_tenant=1))
         return list(_reads(table, seeded))
     finally:
         await mongo.stop(0)

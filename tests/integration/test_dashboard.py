@@ -171,7 +171,7 @@ async def filled(site: Site, tenant: str) -> dict[str, str]:
     window = {"since": "2025-01-15T10:00:00.000Z"}
     _, replay = await site.call("POST", f"/api/v1/webhooks/{webhook['id']}/replay", window)
     delivery_id = await delivered(site, webhook["id"], tenant=tenant)
-    return {"webhook_id": webhook["id"], "delivery_id": delivery_id, "replay_id": replay["id"]}
+    return {"webhook_id": webhook["id"], "delivery_id": delivery_id, "replay_id": replay["id"], "event_id": "e1"}
 
 
 async def test_of_another_tenant_s_nothing_is_seen_or_touched(site: Site, browser: Browser) -> None:

@@ -12,17 +12,22 @@ from aiohttp_session import session_middleware
 from jinja2 import FileSystemLoader, StrictUndefined
 
 from services.api.dashboard import words
+from services.api.dashboard.addresses import event_address
 from services.api.dashboard.assets import Assets
 from services.api.dashboard.live import Live
 from services.api.dashboard.session import SealedCookie
+from services.api.dashboard.views.dead_letters import DeadLetterViews
 from services.api.dashboard.views.deliveries import DeliveryViews
 from services.api.dashboard.views.door import Door
+from services.api.dashboard.views.events import EventViews
+from services.api.dashboard.views.parked import ParkedViews
 from services.api.dashboard.views.replays import ReplayViews
 from services.api.dashboard.views.webhooks import WebhookViews
 from services.api.dashboard.visit import Handler, serve
 from services.api.services import Services
-from shared.errors import DependencyUnavailable, Refused
+from shared.errors import DependencyUnavailable, Refused, StoreUnavailable
 from shared.limiter import Limiter
+from shared.readable import printable
 from shared.store.keys import Keys
 from shared.store.secrets import SecretBox
 
@@ -32,6 +37,8 @@ log = structlog.get_logger()
 warnings.filterwarnings("ignore", category=web.NotAppKeyWarning)
 
 _FOLDER = Path(__file__).parent
+_AWAY = "The database is away for the moment; nothing was changed. Try again."
+_BROKER_AWAY = "RabbitMQ is away for the moment. This page needs it, most others do not. Try again."
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -55,8 +62,20 @@ def dashboard(
         lstrip_blocks=True,
         auto_reload=False,
     )
-    templates.globals |= {"asset": assets.address, "standing": words.standing, "clock": clock}
-    templates.filters |= {"moment": words.moment, "ago": words.ago, "duration": words.duration, "waits": words.waits}
+    templates.globals |= {
+        "asset": assets.address,
+        "standing": words.standing,
+        "clock": clock,
+        "event_address": event_address,
+    }
+    templates.filters |= {
+        "printable": printable,
+        "moment": words.moment,
+        "ago": words.ago,
+        "duration": words.duration,
+        "size": words.size,
+        "waits": words.waits,
+    }
     door = Door(keys)
     live = Live(keys)
     app.on_shutdown.append(live.stop)
@@ -65,6 +84,9 @@ def dashboard(
         *WebhookViews(does, live).views(),
         *ReplayViews(does, live).views(),
         *DeliveryViews(does, live).views(),
+        *EventViews(does, clock).views(),
+        *DeadLetterViews(does.dead_letters, clock).views(),
+        *ParkedViews(does.parked, does.queues, clock).views(),
     ]
     app.add_routes([*assets.table(), *door.table(), *(serve(view, keys, limiter) for view in views)])
     return app
@@ -93,7 +115,7 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return _problem(request, refused.status, f"{request.method} {request.path:.200}: {refused.reason}")
     except DependencyUnavailable as unavailable:
         log.warning("request.unavailable", path=request.path, reason=str(unavailable))
-        return _problem(request, 503, "The database is away for the moment; nothing was changed. Try again.")
+        return _problem(request, 503, _AWAY if isinstance(unavailable, StoreUnavailable) else _BROKER_AWAY)
     except Exception:
         log.exception("request.failed", path=request.path)
         return _problem(request, 500, "Something went wrong on our side. Our log has it; try again.")

@@ -85,3 +85,10 @@ def duration(milliseconds: int) -> str:
     (large, large_unit), (small, small_unit) = _STEPS[at : at + 2]
     rest = seconds % large // small
     return f"{seconds // large} {large_unit}" + (f" {rest} {small_unit}" if rest else "")
+
+
+def size(count: int) -> str:
+    """Of bytes."""
+    if count < 1_024:
+        return f"{count} B"
+    return f"{count / 1_024:.1f} KiB" if count < 1_024**2 else f"{count / 1_024**2:.1f} MiB"

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from yarl import URL
 
+from shared.broker.lookout import Lookout
 from shared.broker.publisher import Publisher
 from shared.egress import Egress
 from shared.errors import StartupError
@@ -110,6 +111,10 @@ def amqp_url() -> str:
 
 def publisher(name: str) -> Publisher:
     return Publisher(url=amqp_url(), name=name, timeout_seconds=load(BrokerSettings).publish_timeout_seconds)
+
+
+def lookout(name: str) -> Lookout:
+    return Lookout(url=amqp_url(), name=name)
 
 
 def egress() -> Egress:

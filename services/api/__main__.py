@@ -15,7 +15,10 @@ def build() -> Service:
     settings = load(ApiSettings)
     mongo = wiring.mongo()
     keys = wiring.keys(mongo)
-    does = services(mongo, keys, egress=wiring.egress(), webhooks_per_tenant=settings.webhooks_per_tenant)
+    lookout = wiring.lookout(NAME)
+    does = services(
+        mongo, keys, egress=wiring.egress(), lookout=lookout, webhooks_per_tenant=settings.webhooks_per_tenant
+    )
     limiter = Limiter(per_minute=settings.api_requests_per_minute)
     app = application(keys, limiter, routes(does))
     app.add_subapp("/dashboard", dashboard(does, keys, limiter, wiring.secret_box(), clock=mongo.now))
@@ -23,7 +26,7 @@ def build() -> Service:
         name=NAME,
         host=settings.api_host,
         port=settings.api_port,
-        parts=[mongo],
+        parts=[mongo, lookout],
         checks={"mongodb": mongo.check},
         app=app,
     )

@@ -1,5 +1,6 @@
 """What customers may see of events: which webhooks each went to, and why not to the others; HTTP is in `routes`."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -20,6 +21,16 @@ from shared.store.webhooks import Webhooks
 from shared.times import iso
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFound:
+    """`data` as it was published. `urls`: of the webhooks, by id."""
+
+    summary: EventSummary
+    data: bytes
+    webhooks: list[EventAtWebhook]
+    urls: dict[str, str]
+
+
 class EventService:
     """Webhooks that are deleted by now are not mentioned: their deliveries are in the tenant's history."""
 
@@ -35,19 +46,28 @@ class EventService:
 
     async def get(self, key: ApiKey, event_id: str, tenant_id: str | None) -> dict[str, Any]:
         """As `EventDetail`, with `data` as the bytes that were published, which no model would keep."""
+        found = await self.find(key, event_id, tenant_id)
+        return {
+            **found.summary.model_dump(),
+            "data": orjson.Fragment(found.data),
+            "webhooks": [one.model_dump() for one in found.webhooks],
+        }
+
+    async def find(self, key: ApiKey, event_id: str, tenant_id: str | None) -> EventFound:
         tenant = key.tenant(tenant_id)
         document = await self._events.find(event_key(tenant, event_id))
         if document is None:
             raise Refused(404, "INVALID_REQUEST", f"there is no event {event_id!r:.60}, or it is no longer kept")
         webhooks = {delivery_id(tenant, event_id, one.id): one for one in await self._webhooks.of_tenant(tenant)}
         deliveries = await self._deliveries.get(webhooks)
-        data = from_json(bytes(document["data"]))  # the parser that validated it
-        at_webhooks = (_at(one, document["event"], data, deliveries.get(name)) for name, one in webhooks.items())
-        return {
-            **_summary(document).model_dump(),
-            "data": orjson.Fragment(bytes(document["data"])),
-            "webhooks": [one.model_dump() for one in at_webhooks],
-        }
+        raw = bytes(document["data"])
+        data = from_json(raw)  # the parser that validated it
+        return EventFound(
+            summary=_summary(document),
+            data=raw,
+            webhooks=[_at(one, document["event"], data, deliveries.get(name)) for name, one in webhooks.items()],
+            urls={one.id: one.url for one in webhooks.values()},
+        )
 
 
 def _summary(document: dict[str, Any]) -> EventSummary:

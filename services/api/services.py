@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from services.api.dead_letters import DeadLetterService
 from services.api.deliveries import DeliveryService
 from services.api.events import EventService
 from services.api.keys import KeyService
+from services.api.parked import ParkedService
+from services.api.queues import QueueService
 from services.api.replays import ErasureService, ReplayService
 from services.api.routes import catalogue
 from services.api.routes.deliveries import DeliveryRoutes
@@ -18,10 +21,13 @@ from services.api.samples import Samples
 from services.api.stats import StatsService
 from services.api.webhooks import WebhookService
 from shared import wiring
+from shared.broker.lookout import Lookout
 from shared.egress import Egress
 from shared.routes import Route
 from shared.settings import RetrySettings, load
 from shared.store.audit import Audit
+from shared.store.dead_letter_acts import DeadLetterActs
+from shared.store.dead_letters import DeadLetters
 from shared.store.health import WebhookHealths
 from shared.store.history import History
 from shared.store.jobs import Jobs
@@ -42,11 +48,15 @@ class Services:
     keys: KeyService
     erasures: ErasureService
     stats: StatsService
+    dead_letters: DeadLetterService
+    parked: ParkedService
+    queues: QueueService
 
 
-def services(mongo: Mongo, keys: Keys, *, egress: Egress, webhooks_per_tenant: int) -> Services:
+def services(mongo: Mongo, keys: Keys, *, egress: Egress, lookout: Lookout, webhooks_per_tenant: int) -> Services:
     webhooks, deliveries, events = wiring.webhooks(mongo), wiring.deliveries(mongo), wiring.events(mongo)
     history, jobs, clock = History(mongo), Jobs(mongo), mongo.now
+    letters, by_hand = DeadLetters(mongo, events=events), wiring.by_hand(mongo)
     return Services(
         webhooks=WebhookService(
             webhooks=webhooks,
@@ -62,7 +72,7 @@ def services(mongo: Mongo, keys: Keys, *, egress: Egress, webhooks_per_tenant: i
         samples=Samples(events=events, deliveries=deliveries, clock=clock),
         deliveries=DeliveryService(
             deliveries=deliveries,
-            by_hand=wiring.by_hand(mongo),
+            by_hand=by_hand,
             orders=wiring.orders(mongo),
             history=history,
             events=events,
@@ -74,6 +84,9 @@ def services(mongo: Mongo, keys: Keys, *, egress: Egress, webhooks_per_tenant: i
         keys=KeyService(keys=keys, audit=Audit(mongo), clock=clock),
         erasures=ErasureService(jobs),
         stats=StatsService(mongo=mongo, stats=wiring.stats(mongo), webhooks=webhooks),
+        dead_letters=DeadLetterService(letters=letters, acts=DeadLetterActs(mongo, letters=letters, by_hand=by_hand)),
+        parked=ParkedService(lookout),
+        queues=QueueService(lookout),
     )
 
 

@@ -55,7 +55,7 @@ class WebhookService:
     async def create(self, key: ApiKey, wanted: WebhookCreate) -> tuple[Webhook, str | None]:
         """The webhook, and its secret if we made it: this is the only time that anyone sees it."""
         tenant_id = key.tenant(wanted.tenant_id)
-        self._check_url(wanted.url)
+        self.check_url(wanted.url)
         if await self._webhooks.count(tenant_id) >= self._most_per_tenant:
             raise Refused(409, "INVALID_REQUEST", f"this tenant has {self._most_per_tenant} webhooks, the most it may")
         made = None if wanted.secret else new_secret()
@@ -102,7 +102,7 @@ class WebhookService:
         enabled again may have missed some.
         """
         if patch.url is not None:
-            self._check_url(patch.url)
+            self.check_url(patch.url)
         before = await self.get(key, webhook_id)
         webhook = await self._webhooks.change(
             webhook_id, key.tenant_id, changes(patch, self._clock()), by=key.id, expected=expected(patch, version)
@@ -176,7 +176,7 @@ class WebhookService:
             answer.secret = secret
         return answer
 
-    def _check_url(self, url: str) -> None:
+    def check_url(self, url: str) -> None:
         """What can be refused without asking DNS; the rest is refused when connecting."""
         if refusal := self._egress.refusal(url):
             raise Refused(400, "INVALID_REQUEST", f"url: {refusal}", field="url")

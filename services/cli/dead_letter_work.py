@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from services.cli.pace import Pace, rest
 from services.cli.progress import bar
@@ -12,14 +13,14 @@ from shared import wiring
 from shared.contracts.dead_letters import DeadLettersWanted
 from shared.contracts.listing import Position
 from shared.errors import DependencyUnavailable
-from shared.store.by_hand import ByHand
+from shared.store.dead_letter_acts import DeadLetterActs
 from shared.store.dead_letters import DeadLetters
 from shared.store.deliveries import Deliveries
 from shared.store.events import Events
 from shared.store.mongo import Document, Mongo, misconfigured_if_refused
 
 _GROUP = 500
-_Act = Callable[[Sequence[Document]], Awaitable[int]]
+_Act = Callable[[Sequence[Document]], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Desk:
     letters: DeadLetters
     deliveries: Deliveries
     events: Events
-    by_hand: ByHand
+    acts: DeadLetterActs
 
 
 @asynccontextmanager
@@ -38,11 +39,12 @@ async def opened() -> AsyncIterator[Desk]:
     """Raises StartupError for settings that cannot be used, StoreUnavailable when the database is away."""
     mongo = wiring.mongo()
     events = wiring.events(mongo)
-    letters, by_hand = DeadLetters(mongo, events=events), wiring.by_hand(mongo)
+    letters = DeadLetters(mongo, events=events)
+    acts = DeadLetterActs(mongo, letters=letters, by_hand=wiring.by_hand(mongo))
     try:
         async with misconfigured_if_refused():
             await mongo.prepare()
-        yield Desk(mongo=mongo, letters=letters, deliveries=wiring.deliveries(mongo), events=events, by_hand=by_hand)
+        yield Desk(mongo=mongo, letters=letters, deliveries=wiring.deliveries(mongo), events=events, acts=acts)
     finally:
         await mongo.stop(0)
 
@@ -61,24 +63,16 @@ class DeadLetterWork:
 
     async def retry(self, pace: Pace, *, force: bool) -> None:
         """`force`: also those whose webhook is deleted or inactive."""
-
-        async def act(group: Sequence[Document]) -> int:
-            ids = [letter["_id"] for letter in await self._sendable(group, force=force)]
-            return len(ids) if self._tally.dry_run else await self._desk.by_hand.retry_dead(ids, self._desk.mongo.now())
-
+        act = partial(self._desk.acts.retry, counts=self._tally, force=force)
         await self._go_through(act, None if self._tally.dry_run else pace)
 
     async def discard(self) -> None:
-        async def act(group: Sequence[Document]) -> int:
-            ids = [letter["_id"] for letter in group]
-            return len(ids) if self._tally.dry_run else await self._desk.by_hand.discard(ids)
-
-        await self._go_through(act, None)
+        await self._go_through(partial(self._desk.acts.discard, counts=self._tally), None)
 
     async def _go_through(self, act: _Act, pace: Pace | None) -> None:
         """Until the end, Ctrl-C, or an outage: in each case the tally says how far it came."""
         try:
-            await self._name_others()
+            await self._desk.acts.name_others(self._wanted.ids, self._tally)
             await self._all_groups(act, pace)
             self._tally.left = await self._desk.letters.count(self._wanted)
         except DependencyUnavailable as error:
@@ -92,27 +86,9 @@ class DeadLetterWork:
                 group = await self._desk.letters.oldest(self._wanted, after, min(size, self._most - seen))
                 if not group:
                     return
-                self._tally.done += await act(group)
+                await act(group)
                 seen, after = seen + len(group), Position(group[-1]["created_at"], group[-1]["_id"])
                 progress.advance(task, len(group))
                 if pace and seen < self._most:
                     await rest(pace.rest_seconds(len(group)), self._stopped)
         self._tally.stopped = seen < self._most
-
-    async def _name_others(self) -> None:
-        """Ids that were given and are no dead letters."""
-        if self._wanted.ids:
-            self._tally.left_alone.update((await self._desk.letters.others(self._wanted.ids)).values())
-
-    async def _sendable(self, group: Sequence[Document], *, force: bool) -> list[Document]:
-        closed = {} if force else await self._desk.letters.closed(group)
-        without_event = await self._desk.letters.without_event(group)
-        sendable = []
-        for letter in group:
-            if letter["_id"] in without_event:
-                self._tally.left_alone["the event is no longer kept"] += 1
-            elif reason := closed.get(letter["webhook_id"]):
-                self._tally.left_alone[reason] += 1
-            else:
-                sendable.append(letter)
-        return sendable

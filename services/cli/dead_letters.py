@@ -8,13 +8,13 @@ import typer
 
 from services.cli.choice import CODES, All, AsJson, DryRun, Ids, Most, Shown, Since, Until, Yes, need_choice
 from services.cli.dead_letter_choice import WHEN, Answered, EventType, Reason, Tenant, Webhook, wanted_by
-from services.cli.dead_letter_view import row, show_rows, tell
+from services.cli.dead_letter_view import show_rows, tell
 from services.cli.dead_letter_work import DeadLetterWork, Desk, opened
 from services.cli.pace import Pace
 from services.cli.running import DONE, INTERRUPTED, LEFT, agreed, complain, run
 from services.cli.showing import print_json
 from services.cli.tally import Tally, counted
-from shared.contracts.dead_letters import DeadLettersWanted
+from shared.contracts.dead_letters import DeadLetter, DeadLettersWanted
 from shared.contracts.delivery import DeliveryDetail
 from shared.ids import event_key
 
@@ -54,7 +54,7 @@ def list_(
         wanted = wanted_by(ids, tenant, webhook, event_type, reason, answered, since, until)
         async with opened() as desk:
             total = await desk.letters.count(wanted)
-            rows = [row(document) for document in await desk.letters.page(wanted, limit)]
+            rows = [DeadLetter.of(one).model_dump() for one in await desk.letters.page(wanted, limit)]
         if as_json:
             print_json({"matching": total, "dead_letters": rows})
         else:

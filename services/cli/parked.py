@@ -9,7 +9,7 @@ import typer
 
 from services.cli.choice import CODES, All, AsJson, DryRun, Ids, Most, Shown, Since, Until, Yes, need_choice
 from services.cli.pace import Pace
-from services.cli.parked_choice import WHEN, From, ParkedWanted, Reason, Tenant
+from services.cli.parked_choice import WHEN, From, Reason, Tenant, wanted_by
 from services.cli.parked_view import as_dict, show_rows, tell, whole, write
 from services.cli.parked_work import NAME, ParkedWork, browser, chosen
 from services.cli.running import DONE, INTERRUPTED, LEFT, agreed, complain, run
@@ -17,6 +17,7 @@ from services.cli.showing import print_json
 from services.cli.tally import Tally, counted
 from shared import wiring
 from shared.broker.parked import Parked
+from shared.broker.parked_choice import ParkedWanted
 from shared.errors import StartupError
 
 _NOUN = "parked message"
@@ -53,7 +54,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     async def work(stopped: asyncio.Event) -> int:
-        wanted = ParkedWanted.by(ids, came_from, reason, tenant, since, until)
+        wanted = wanted_by(ids, came_from, reason, tenant, since, until)
         rows: list[dict[str, Any]] = []
         total = 0
         async with browser() as looking:
@@ -146,7 +147,7 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     async def work(stopped: asyncio.Event) -> int:
-        wanted = ParkedWanted.by(ids, came_from, reason, tenant, since, until)
+        wanted = wanted_by(ids, came_from, reason, tenant, since, until)
         need_choice(everything=wanted.everything, all_of_them=all_of_them)
         repaired = _repaired(body, wanted)
         tally = await _counted(wanted, "retried", stopped, dry_run=dry_run, quiet=as_json)
@@ -187,7 +188,7 @@ def discard(
     as_json: AsJson = False,
 ) -> None:
     async def work(stopped: asyncio.Event) -> int:
-        wanted = ParkedWanted.by(ids, came_from, reason, tenant, since, until)
+        wanted = wanted_by(ids, came_from, reason, tenant, since, until)
         need_choice(everything=wanted.everything, all_of_them=all_of_them)
         tally = await _counted(wanted, "discarded", stopped, dry_run=dry_run, quiet=as_json)
         if not (dry_run or yes or await agreed("Discard them for good?", stopped)):

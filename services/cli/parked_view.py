@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from services.cli.showing import body_fields, plain, print_fields, print_table, readable
+from services.cli.showing import print_fields, print_table
 from shared.broker.parked import Parked
 from shared.errors import StartupError
+from shared.readable import body_fields, plain, readable
 from shared.times import iso
 
 _COLUMNS = ("id", "from", "parked", "reason", "tenants", "bytes")

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from services.cli.pace import Pace, rest
-from services.cli.parked_choice import ParkedWanted
 from services.cli.parked_view import whole
 from services.cli.progress import bar
 from services.cli.showing import json_line
@@ -14,6 +13,8 @@ from services.cli.tally import Tally
 from shared import wiring
 from shared.broker.browser import Browser
 from shared.broker.parked import Parked, parked
+from shared.broker.parked_acts import send_again
+from shared.broker.parked_choice import ParkedWanted
 from shared.broker.publisher import Publisher
 from shared.broker.topology import PARKED
 from shared.errors import DependencyUnavailable, StartupError
@@ -52,7 +53,7 @@ class ParkedWork:
                 for one in group:
                     if self._stopped.is_set():
                         return
-                    await self._send(looking, publisher, one, one.body if body is None else body)
+                    await send_again(one, looking, publisher, self._tally, body)
                     self._seen += 1
                     if not self._tally.dry_run and self._seen < self._most:
                         await rest(pace.rest_seconds(1), self._stopped)
@@ -72,17 +73,6 @@ class ParkedWork:
                 self._seen += len(group)
 
             await self._go_through(looking, act)
-
-    async def _send(self, looking: Browser, publisher: Publisher, one: Parked, body: bytes) -> None:
-        """Dying between the two sends it once more by and by, and never loses it."""
-        if one.origin is None:
-            self._tally.left_alone[f"came from {one.came_from!r:.80}, which is no queue of ours to send it to"] += 1
-            return
-        if not self._tally.dry_run:
-            headers, message_id = one.headers_to_send(), one.message_id_to_send(body)
-            await publisher.publish("", one.origin, body, headers=headers, message_id=message_id)
-            await looking.ack(one.message)
-        self._tally.done += 1
 
     async def _go_through(self, looking: Browser, act: _Act) -> None:
         """Until the end, Ctrl-C, or an outage: in each case the tally says how far it came."""

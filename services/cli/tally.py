@@ -1,29 +1,20 @@
 """What a command that goes through many found and did, for people and for scripts."""
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from services.cli.running import DONE, INTERRUPTED, LEFT, complain
 from services.cli.showing import print_json
+from shared.counts import Counts
 
 
 @dataclass(kw_only=True)
-class Tally:
-    """Of things called `noun` that were `verb`. `left` None: they could not be counted again.
-
-    `left_alone` counts, by the reason, those that were asked for and not touched.
-    """
+class Tally(Counts):
+    """Of things called `noun` that were `verb`."""
 
     noun: str
     verb: str
-    before: int
-    dry_run: bool
-    done: int = 0
-    left: int | None = None
-    left_alone: Counter[str] = field(default_factory=Counter)
     stopped: bool = False
-    failure: str | None = None
 
     @property
     def exit_code(self) -> int:

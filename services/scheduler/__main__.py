@@ -4,9 +4,10 @@ from datetime import timedelta
 
 from services.scheduler.erasures import Erasures
 from services.scheduler.failing import Failing
-from services.scheduler.jobs import JobRunner
+from services.scheduler.jobs import TICK, JobRunner
 from services.scheduler.orders import OrderWatch
 from services.scheduler.recoveries import Recoveries
+from services.scheduler.repeating import Repeating
 from services.scheduler.replays import Replays
 from services.scheduler.service import Scheduler
 from services.scheduler.tallies import Tallies
@@ -28,6 +29,7 @@ NAME = "scheduler"
 
 def build() -> Service:
     settings = load(SchedulerSettings)
+    poll = timedelta(seconds=settings.scheduler_poll_seconds)
     mongo, publisher = wiring.mongo(), wiring.publisher(NAME)
     deliveries = wiring.deliveries(mongo)
     scheduler = Scheduler(
@@ -37,27 +39,21 @@ def build() -> Service:
         events=wiring.events(mongo),
         markers=Markers(mongo),
         publisher=publisher,
-        poll=timedelta(seconds=settings.scheduler_poll_seconds),
+        poll=poll,
         marker_every=timedelta(seconds=settings.marker_seconds),
         lease=timedelta(seconds=load(DeliverySettings).lease_seconds),
         batch=settings.scheduler_batch,
         depth_limit=load(BrokerSettings).queue_depth_limit,
     )
-    tallies = Tallies(mongo=mongo, uncounted=wiring.uncounted(mongo), stats=wiring.stats(mongo), duties=Duties(mongo))
-    watch = OrderWatch(
-        mongo=mongo,
-        orders=wiring.orders(mongo),
-        promotion=wiring.promotion(mongo, publisher),
-        poll=timedelta(seconds=settings.scheduler_poll_seconds),
-    )
-    jobs = Jobs(mongo)
+    jobs, healths, duties = Jobs(mongo), WebhookHealths(mongo), Duties(mongo)
+    tallies = Tallies(mongo=mongo, uncounted=wiring.uncounted(mongo), stats=wiring.stats(mongo), duties=duties)
+    watch = OrderWatch(orders=wiring.orders(mongo), promotion=wiring.promotion(mongo, publisher))
     replays = Replays(mongo=mongo, jobs=jobs, history=History(mongo), by_hand=wiring.by_hand(mongo))
     eraser = Eraser(mongo, uncounted=wiring.uncounted(mongo), stats=wiring.stats(mongo))
     erasures = Erasures(mongo=mongo, jobs=jobs, eraser=eraser)
-    healths, duties = WebhookHealths(mongo), Duties(mongo)
     recoveries = Recoveries(mongo=mongo, healths=healths, jobs=jobs, deliveries=deliveries, duties=duties)
     disabling = Disabling(webhooks=wiring.webhooks(mongo), publisher=publisher, clock=mongo.now)
-    failing = Failing(mongo=mongo, healths=healths, disabling=disabling, duties=duties)
+    failing = Failing(healths=healths, disabling=disabling, duties=duties)
     runner = JobRunner(
         mongo=mongo,
         jobs=jobs,
@@ -73,11 +69,11 @@ def build() -> Service:
             Topology(url=wiring.amqp_url(), name=NAME),
             publisher,
             scheduler,
-            watch,
-            tallies,
-            recoveries,
-            failing,
-            runner,
+            Repeating(mongo, watch.run_once, poll),
+            Repeating(mongo, runner.run_once, TICK),
+            Repeating(mongo, tallies.take_turn, tallies.EVERY),
+            Repeating(mongo, recoveries.run_once, recoveries.EVERY),
+            Repeating(mongo, failing.take_turn, failing.EVERY),
         ],
         checks={"mongodb": mongo.check, "rabbitmq": publisher.check},
     )

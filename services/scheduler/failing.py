@@ -3,50 +3,32 @@
 Never while most of the others fail as well: then the fault may be ours.
 """
 
-import asyncio
 from datetime import timedelta
 
 import structlog
 
 from shared.contracts.webhook import ENDED_FAILING
 from shared.disabling import Disabling
-from shared.lifecycle import background, cancel
-from shared.retry import keep_trying
 from shared.store.duties import Duties
 from shared.store.health import FailingRule, WebhookHealths
-from shared.store.mongo import Mongo
 
 log = structlog.get_logger()
 
 _DUTY = "failing"
-_EVERY = timedelta(minutes=1)
 RULE = FailingRule(failures=20, days=3, without_success=timedelta(days=5))
 _LATELY = timedelta(hours=1)
 
 
 class Failing:
-    def __init__(self, *, mongo: Mongo, healths: WebhookHealths, disabling: Disabling, duties: Duties) -> None:
-        self._mongo = mongo
+    EVERY = timedelta(minutes=1)
+
+    def __init__(self, *, healths: WebhookHealths, disabling: Disabling, duties: Duties) -> None:
         self._healths = healths
         self._disabling = disabling
         self._duties = duties
-        self._running: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._running = background(self._run())
-
-    async def stop(self, deadline: float) -> None:
-        """What fails for days can wait for the next scheduler."""
-        await cancel(self._running)
-
-    async def _run(self) -> None:
-        await self._mongo.ready()
-        while True:
-            await keep_trying(self.take_turn)
-            await asyncio.sleep(_EVERY.total_seconds())
 
     async def take_turn(self) -> None:
-        if await self._duties.take(_DUTY, _EVERY):
+        if await self._duties.take(_DUTY, self.EVERY):
             await self.run_once()
 
     async def run_once(self) -> None:

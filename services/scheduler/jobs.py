@@ -1,12 +1,9 @@
 """Runs jobs step by step: each step is small, saved when done, and harmless to do again."""
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
-from shared.lifecycle import background, cancel
-from shared.retry import keep_trying
 from shared.store.jobs import Jobs
 from shared.store.mongo import Document, Mongo
 
@@ -25,20 +22,6 @@ class JobRunner:
         self._jobs = jobs
         self._steps = steps
         self._lease = lease
-        self._running: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._running = background(self._run())
-
-    async def stop(self, deadline: float) -> None:
-        """A step under way is done again by whoever claims its job next."""
-        await cancel(self._running)
-
-    async def _run(self) -> None:
-        await self._mongo.ready()
-        while True:
-            if not await keep_trying(self.run_once):
-                await asyncio.sleep(TICK.total_seconds())
 
     async def run_once(self) -> bool:
         """One step of the job that is due; False when none is."""

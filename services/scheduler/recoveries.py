@@ -1,14 +1,11 @@
 """Brings forward, paced, what stands in line at an endpoint that answers again."""
 
-import asyncio
 from datetime import timedelta
 
 import structlog
 
 from services.scheduler.jobs import TICK
 from shared.contracts.health import BreakerState
-from shared.lifecycle import background, cancel
-from shared.retry import keep_trying
 from shared.store.deliveries import Deliveries
 from shared.store.duties import Duties
 from shared.store.health import WebhookHealths
@@ -18,12 +15,13 @@ from shared.store.mongo import Document, Mongo
 log = structlog.get_logger()
 
 _DUTY = "recoveries"
-_EVERY = timedelta(seconds=2)
 _PER_SECOND = 200
 
 
 class Recoveries:
     """Notices who recovered, and takes each one's deliveries a step further."""
+
+    EVERY = timedelta(seconds=2)
 
     def __init__(
         self, *, mongo: Mongo, healths: WebhookHealths, jobs: Jobs, deliveries: Deliveries, duties: Duties
@@ -33,24 +31,10 @@ class Recoveries:
         self._jobs = jobs
         self._deliveries = deliveries
         self._duties = duties
-        self._running: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._running = background(self._run())
-
-    async def stop(self, deadline: float) -> None:
-        """Who recovered is noticed by the next scheduler."""
-        await cancel(self._running)
-
-    async def _run(self) -> None:
-        await self._mongo.ready()
-        while True:
-            await keep_trying(self.run_once)
-            await asyncio.sleep(_EVERY.total_seconds())
 
     async def run_once(self) -> None:
         """Begin for those that answer again."""
-        if not await self._duties.take(_DUTY, _EVERY):
+        if not await self._duties.take(_DUTY, self.EVERY):
             return
         for health in await self._healths.recovered():
             fields = {"endpoint": health["_id"], "until": health["deferred_until"], "brought": 0}

@@ -4,19 +4,15 @@ Nothing is lost with a scheduler: a cell stays uncounted until its figures are k
 work only, for the figures that were counted last stay.
 """
 
-import asyncio
 import time
 from datetime import timedelta
 
-from shared.lifecycle import background, cancel
-from shared.retry import keep_trying
 from shared.store.duties import Duties
 from shared.store.mongo import Mongo
 from shared.store.stats import Stats
 from shared.store.uncounted import Uncounted
 
 _DUTY = "stats"
-_EVERY = timedelta(seconds=2)
 _REST_PER_WORK = 60  # so that at most about 2 % of one of the database's cores goes into counting
 _LONGEST_REST = timedelta(minutes=2)  # what takes that long is not work: the database was stuck
 _MOST_CELLS = 1_000
@@ -24,31 +20,19 @@ _LONGEST_PASS_SECONDS = 2
 
 
 class Tallies:
+    EVERY = timedelta(seconds=2)
+
     def __init__(self, *, mongo: Mongo, uncounted: Uncounted, stats: Stats, duties: Duties) -> None:
         self._mongo = mongo
         self._uncounted = uncounted
         self._stats = stats
         self._duties = duties
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._task = background(self._run())
-
-    async def stop(self, deadline: float) -> None:
-        """What is under way is counted by the next scheduler."""
-        await cancel(self._task)
-
-    async def _run(self) -> None:
-        await self._mongo.ready()
-        while True:
-            await keep_trying(self.take_turn)
-            await asyncio.sleep(_EVERY.total_seconds())
 
     async def take_turn(self) -> None:
         """One pass and the rest behind it, of all schedulers together."""
-        if await self._duties.take(_DUTY, _EVERY):
+        if await self._duties.take(_DUTY, self.EVERY):
             worked = await self.run_once()
-            await self._duties.rest(_DUTY, min(max(_EVERY, worked * _REST_PER_WORK), _LONGEST_REST))
+            await self._duties.rest(_DUTY, min(max(self.EVERY, worked * _REST_PER_WORK), _LONGEST_REST))
 
     async def run_once(self) -> timedelta:
         """Count what is due; answers for how long the database worked on it."""

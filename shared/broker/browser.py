@@ -26,10 +26,11 @@ _RETURN_SECONDS = 2
 class Browser:
     """`async with`: messages are out from when they are first asked for until the end, and others wait for them."""
 
-    def __init__(self, *, url: str, name: str, queue: str) -> None:
+    def __init__(self, *, url: str, name: str, queue: str, group: int = GROUP) -> None:
         self._url = url
         self._name = name
         self._queue = queue
+        self._most_at_once = group
         self._arrived: asyncio.Queue[Message | None] = asyncio.Queue()
         self._out: dict[int, int] = {}  # tags, with the number of the group that each came in
         self._group = 0
@@ -40,6 +41,14 @@ class Browser:
 
     async def __aenter__(self) -> Self:
         """Raises DependencyUnavailable; StartupError for a queue that cannot be used."""
+        try:
+            await self._open()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def _open(self) -> None:
         async with unavailable_if_gone(), asyncio.timeout(SETUP_SECONDS):
             self._connection = await connect(self._url, f"{self._name} browser of {self._queue}")
             await declare(self._connection)
@@ -49,7 +58,6 @@ class Browser:
             channel.close_callbacks.add(self._lost)
             self._channel = await raw_channel(channel)
             self._channel.on_consumer_cancel_callbacks.add(self._lost)
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -60,8 +68,7 @@ class Browser:
                 await self._give_back()
         except DependencyUnavailable as failed:
             log.info("broker.browser_ended_early", queue=self._queue, error=str(failed))
-        if self._connection:
-            await self._close(self._connection)
+        await self._close()
 
     async def depth(self) -> int:
         """Messages that nobody holds. Raises DependencyUnavailable."""
@@ -69,11 +76,19 @@ class Browser:
             answer = await self._channel.queue_declare(self._queue, passive=True)
         return answer.message_count or 0
 
-    async def groups(self) -> AsyncIterator[list[Message]]:
-        """All that is there when this begins, oldest first. Raises DependencyUnavailable."""
-        self._left = await self.depth()
+    async def groups(self, most: int | None = None) -> AsyncIterator[list[Message]]:
+        """All that is there when this begins, oldest first, or the first `most`. Raises DependencyUnavailable.
+
+        Who does not look at all of them may put those behind others that were looked at before; see `_give_back`.
+        """
+        there = await self.depth()
+        self._left = there if most is None else min(there, most)
         while group := await self._next_group():
             yield group
+
+    def enough(self) -> None:
+        """What was not taken by now stays where it is."""
+        self._left = 0
 
     async def ack(self, message: Message) -> None:
         """It is gone for good. Raises DependencyUnavailable, and then it may still be there."""
@@ -82,7 +97,7 @@ class Browser:
         del self._out[message.tag]
 
     async def _next_group(self) -> list[Message]:
-        group = await self._take(min(GROUP, self._left)) if self._left else []
+        group = await self._take(min(self._most_at_once, self._left)) if self._left else []
         self._left = self._left - len(group) if group else 0
         return group
 
@@ -149,9 +164,11 @@ class Browser:
     def _lost(self, *_: Any) -> None:
         self._arrived.put_nowait(None)
 
-    async def _close(self, connection: AbstractConnection) -> None:
+    async def _close(self) -> None:
+        if self._connection is None:
+            return
         try:
             async with unavailable_if_gone(), asyncio.timeout(2):
-                await connection.close()
+                await self._connection.close()
         except DependencyUnavailable as error:
             log.debug("broker.close_failed", error=str(error))

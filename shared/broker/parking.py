@@ -6,6 +6,7 @@ import structlog
 
 from shared import metrics
 from shared.broker.consumer import Message
+from shared.broker.headers import sendable
 from shared.broker.publisher import Publisher
 from shared.broker.topology import DEAD_LETTERS, PARKED
 from shared.errors import InvalidMessage
@@ -17,7 +18,7 @@ log = structlog.get_logger()
 async def park(publisher: Publisher, queue: str, message: Message, error: InvalidMessage) -> None:
     """Returns when the parked copy is safe. Raises DependencyUnavailable."""
     headers = {
-        **message.headers,
+        **sendable(message.headers),
         "x-parked-reason": str(error)[:1000],
         "x-parked-from": queue,
         "x-parked-routing-key": message.routing_key,

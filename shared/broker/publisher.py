@@ -62,9 +62,13 @@ class Publisher:
 
     async def depth(self, queue: str) -> int:
         """Messages ready in a queue. Raises DependencyUnavailable."""
+        return (await self.counted(queue))[0]
+
+    async def counted(self, queue: str) -> tuple[int, int]:
+        """Messages ready in a queue, and its consumers. Raises DependencyUnavailable."""
         async with self._in_use() as channel:
             answer = await channel.queue_declare(queue, passive=True, timeout=self._timeout)
-        return answer.message_count or 0
+        return answer.message_count or 0, answer.consumer_count or 0
 
     async def check(self) -> None:
         await self._ready()

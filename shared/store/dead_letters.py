@@ -1,6 +1,7 @@
 """Dead letters as lists and counts, of all tenants: an index holds them alone, with all that they are chosen by."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from shared.contracts.dead_letters import DeadLettersWanted
 from shared.contracts.delivery import Status
@@ -22,14 +23,15 @@ class DeadLetters:
         self._mongo = mongo
         self._events = events
 
-    async def count(self, wanted: DeadLettersWanted) -> int:
-        """In the index, unless ids are given."""
+    async def count(self, wanted: DeadLettersWanted, most: int | None = None) -> int:
+        """In the index, unless ids are given; up to `most`."""
+        limit: dict[str, Any] = {"limit": most} if most else {}
         async with unavailable_if_gone():
-            return await self._mongo.db.deliveries.count_documents(_query(wanted), hint=_index(wanted))
+            return await self._mongo.db.deliveries.count_documents(_query(wanted), hint=_index(wanted), **limit)
 
-    async def page(self, wanted: DeadLettersWanted, limit: int) -> list[Document]:
+    async def page(self, wanted: DeadLettersWanted, limit: int, behind: Position | None = None) -> list[Document]:
         """Newest first, each with its last attempt only."""
-        query, index = _query(wanted), _index(wanted)
+        query, index = _query(wanted, behind), _index(wanted)
         return await newest(self._mongo, "deliveries", query, index=index, limit=limit, projection=_LAST_ATTEMPT)
 
     async def oldest(self, wanted: DeadLettersWanted, after: Position | None, limit: int) -> list[Document]:
@@ -71,9 +73,9 @@ class DeadLetters:
         return {delivery_id for delivery_id, key in keys.items() if key not in kept}
 
 
-def _query(wanted: DeadLettersWanted) -> Document:
+def _query(wanted: DeadLettersWanted, behind: Position | None = None) -> Document:
     # A condition on its first field, without which MongoDB reads each document to judge the others.
-    query = {"created_at": {"$gte": EPOCH}, **narrowed(wanted, [Status.DEAD], None)}
+    query = {"created_at": {"$gte": EPOCH}, **narrowed(wanted, [Status.DEAD], behind)}
     if wanted.ids:
         query["_id"] = {"$in": list(wanted.ids)}
     for field in ("tenant_id", "webhook_id", "reason"):

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.servers import Servers
-from services.api.services import routes
-from services.api.services import services as services_of
+from services.api import services as api
+from shared import wiring
 from shared.egress import Egress
 from shared.routes import Route
 from shared.store.keys import Keys
@@ -103,7 +103,8 @@ async def _filled(services: Cluster) -> list[Read]:
     os.environ["DISPATCHER_SECRET_KEYS"] = SECRET_KEYS  # the routes are made here too, to see which there are
     mongo = Mongo(url=services.mongodb_url, database="none", timeout_seconds=30)
     try:
-        table = routes(services_of(mongo, Keys(mongo, admin_key=""), egress=Egress(""), webhooks_per_tenant=1))
+        keys, lookout = Keys(mongo, admin_key=""), wiring.lookout("bench")
+        table = api.routes(api.services(mongo, keys, egress=Egress(""), lookout=lookout, webhooks_per_tenant=1))
         return list(_reads(table, seeded))
     finally:
         await mongo.stop(0)

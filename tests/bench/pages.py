@@ -120,7 +120,7 @@ def _pages(by: Who, owner: Owner) -> Iterator[Page]:
 
 
 def _one_of_each(owner: Owner, number: int) -> dict[str, str]:
-    return {name: owner.ids[name][number % len(owner.ids[name])] for name in owner.first}
+    return owner.first | {name: ids[number % len(ids)] for name, ids in owner.ids.items()}
 
 
 async def _measured(services: Cluster, http: ClientSession, page: Page, requests: int) -> Measured:

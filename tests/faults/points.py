@@ -41,6 +41,7 @@ PATHS = {
     "scheduler": (
         "services/scheduler/service.py",
         "services/scheduler/jobs.py",
+        "services/scheduler/repeating.py",
         "services/scheduler/replays.py",
         "services/scheduler/erasures.py",
         "services/scheduler/recoveries.py",
@@ -81,10 +82,7 @@ EXCLUDED = {
     ("delivery", "shown_certificate"): _NOTHING_SENT,
     ("delivery", "_certificate"): _NOTHING_SENT,
     ("scheduler", "Scheduler.stop"): _LIFE,
-    ("scheduler", "Tallies.stop"): _LIFE,
-    ("scheduler", "JobRunner.stop"): _LIFE,
-    ("scheduler", "Recoveries.stop"): _LIFE,
-    ("scheduler", "OrderWatch.stop"): _LIFE,
+    ("scheduler", "Repeating.stop"): _LIFE,
     ("scheduler", "Scheduler._let_workers_write"): _STORE_AWAY,
     ("scheduler", "HandOver._once_more"): _KILLED_BROKER,
 }
@@ -97,7 +95,6 @@ EXCLUDED_STATEMENTS = {
     ("delivery", "await keep_trying(lambda: self._once_more(group))"): _KILLED_BROKER,
     ("scheduler", "await keep_trying(lambda: self._once_more(group))"): _KILLED_BROKER,
     ("scheduler", "await self._let_workers_write()"): _STORE_AWAY,
-    ("scheduler", "await asyncio.sleep(_EVERY.total_seconds())"): "nothing is in hand between two turns",
 }
 
 

@@ -17,6 +17,7 @@ from services.api.app import application
 from services.api.dashboard.app import dashboard
 from services.api.routes.webhooks import PREFIXES as BY_NAME
 from services.api.services import routes, services
+from shared.broker.lookout import Lookout
 from shared.contracts.delivery import Attempt, Dead, Outcome, Step, Succeeded, Wait, WaitingFor
 from shared.contracts.event import parse
 from shared.contracts.event_types import EVENT_TYPES
@@ -47,6 +48,7 @@ GUIDE = {
 KEYS = "/api/v1/api-keys"
 MOST = 5
 EGRESS = Egress("127.0.0.1/32:9000")
+NO_BROKER = "amqp://guest:guest@127.0.0.1:1/"
 
 
 @dataclass
@@ -73,19 +75,23 @@ class Site:
 
 
 @asynccontextmanager
-async def opened_site(url: str, egress: Egress = EGRESS, most: int = MOST) -> AsyncIterator[Site]:
+async def opened_site(
+    url: str, egress: Egress = EGRESS, most: int = MOST, amqp_url: str = NO_BROKER
+) -> AsyncIterator[Site]:
     """The API on a database of its own."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DISPATCHER_SECRET_KEYS", SECRET_KEYS)
         async with opened(url) as mongo:
             keys, deliveries = Keys(mongo, admin_key=ADMIN_KEY), Deliveries(mongo, retention=timedelta(days=7))
-            does = services(mongo, keys, egress=egress, webhooks_per_tenant=most)
+            lookout = Lookout(url=amqp_url, name="test")
+            does = services(mongo, keys, egress=egress, lookout=lookout, webhooks_per_tenant=most)
             served = routes(does)
             limiter = Limiter(per_minute=0)
             app = application(keys, limiter, served)
             app.add_subapp("/dashboard", dashboard(does, keys, limiter, SecretBox(SECRET_KEYS), clock=mongo.now))
             async with TestClient(TestServer(app)) as client:
                 yield Site(client, mongo, keys, deliveries, Events(mongo, retention=timedelta(days=9)), served)
+            await lookout.stop(0)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -19,6 +19,7 @@ from shared.contracts.dead_letters import DeadLettersWanted
 from shared.contracts.delivery import Attempt, Dead, Decision, Outcome, Step, Succeeded, Wait, WaitingFor
 from shared.contracts.event import AcceptedEvent
 from shared.contracts.failure import ErrorKind
+from shared.contracts.listing import Position
 from shared.contracts.message import QueuedDelivery
 from shared.store.by_hand import ByHand
 from shared.store.dead_letters import DeadLetters
@@ -471,20 +472,24 @@ async def test_counts_and_pages_read_the_index_and_what_they_answer(desk: Desk) 
             assert "COLLSCAN" not in plan["planSummary"], wanted
             assert not plan.get("hasSortStage"), wanted
             answered = plan.get("nreturned", 0) if plan["op"] == "query" else 0
-            assert plan["docsExamined"] == answered, (wanted, plan["command"])
+            most = 2 * answered if "$or" in plan["command"].get("filter", {}) else answered  # behind a position
+            assert answered <= plan["docsExamined"] <= most, (wanted, plan["command"])
 
 
 async def plans(desk: Desk, wanted: DeadLettersWanted) -> list[Document]:
-    """How the database answered a count and a page, by its own profiler."""
+    """How the database answered counts and pages, by its own profiler."""
     db = desk.mongo.db
     await db["system.profile"].drop()
     await db.command("profile", 2)
     try:
         await desk.letters.count(wanted)
-        await desk.letters.page(wanted, 20)
+        await desk.letters.count(wanted, 10)
+        found = await desk.letters.page(wanted, 20)
+        if found:
+            await desk.letters.page(wanted, 20, Position(found[-1]["created_at"], found[-1]["_id"]))
         await desk.letters.oldest(wanted, None, 20)
     finally:
         await db.command("profile", 0)
     noted = await db["system.profile"].find({"ns": f"{db.name}.deliveries"}).to_list(None)
-    assert len(noted) == 3
+    assert len(noted) == (5 if found else 4)
     return noted

@@ -18,13 +18,13 @@ import pytest_asyncio
 
 from deploy.local.servers import Server
 from services.cli.pace import Pace
-from services.cli.parked_choice import ParkedWanted
 from services.cli.parked_work import ParkedWork
 from services.cli.tally import Tally
 from shared.broker.browser import GROUP, Browser
 from shared.broker.connection import declare
 from shared.broker.consumer import Message
 from shared.broker.parked import parked
+from shared.broker.parked_choice import ParkedWanted
 from shared.broker.parking import park
 from shared.broker.publisher import Publisher
 from shared.broker.topology import AGAIN, DELIVERIES, DELIVERY_LIMIT, FANOUT, PARKED, QUEUES

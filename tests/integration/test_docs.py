@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 from services.api.app import application
 from services.api.docs.page import render
 from services.api.services import routes, services
+from shared import wiring
 from shared.contracts.ids import FORMS
 from shared.egress import Egress
 from shared.limiter import Limiter
@@ -112,7 +113,7 @@ async def shown(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shown]:
     monkeypatch.setenv("DISPATCHER_SECRET_KEYS", SECRET_KEYS)
     mongo = Mongo(url="mongodb://127.0.0.1:1", database="none", timeout_seconds=1)
     keys = Keys(mongo, admin_key=ADMIN_KEY)
-    served = routes(services(mongo, keys, egress=Egress(""), webhooks_per_tenant=5))
+    served = routes(services(mongo, keys, egress=Egress(""), lookout=wiring.lookout("test"), webhooks_per_tenant=5))
     async with TestClient(TestServer(application(keys, Limiter(per_minute=0), served))) as client:
         html = await (await client.get("/docs")).text()
         described = await (await client.get("/openapi.json")).json()

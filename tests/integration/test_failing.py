@@ -34,7 +34,7 @@ class Desk:
         self.healths = WebhookHealths(mongo)
         self.webhooks = Webhooks(mongo, SecretBox(SECRET_KEYS))
         disabling = Disabling(webhooks=self.webhooks, publisher=publisher, clock=mongo.now)
-        self.failing = Failing(mongo=mongo, healths=self.healths, disabling=disabling, duties=Duties(mongo))
+        self.failing = Failing(healths=self.healths, disabling=disabling, duties=Duties(mongo))
 
     async def endpoint(
         self, name: str, *, failures: int = 20, days: tuple[int, ...] = (7, 6, 1), success_days_ago: float | None = 8

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.parked_choice import ParkedWanted
+from services.cli.parked_choice import wanted_by
 from shared.broker.consumer import Message
 from shared.broker.parked import Parked, parked, tenants
+from shared.broker.parked_choice import ParkedWanted
 from shared.ids import event_id_of_bytes
 
 AT = datetime(2025, 1, 15, 10, 30, tzinfo=UTC)
@@ -151,6 +152,6 @@ def test_one_that_does_not_say_does_not_match() -> None:
 
 
 def test_what_operators_write_is_what_is_wanted() -> None:
-    wanted = ParkedWanted.by(["a", "b"], "fanout", "x", "acme", "2025-01-15T10:30:00Z", None)
+    wanted = wanted_by(["a", "b"], "fanout", "x", "acme", "2025-01-15T10:30:00Z", None)
     assert (wanted.ids, wanted.since, wanted.everything) == ({"a", "b"}, AT, False)
-    assert ParkedWanted.by(None, None, None, None, None, None).everything
+    assert wanted_by(None, None, None, None, None, None).everything

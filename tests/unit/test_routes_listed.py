@@ -6,6 +6,7 @@ import pytest
 
 from services.api.routes.webhooks import PREFIXES
 from services.api.services import routes, services
+from shared import wiring
 from shared.egress import Egress
 from shared.store.keys import Keys
 from shared.store.mongo import Mongo
@@ -16,7 +17,8 @@ README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 
 def served() -> set[tuple[str, str]]:
     mongo = Mongo(url="mongodb://127.0.0.1:1", database="none", timeout_seconds=1)
-    found = routes(services(mongo, Keys(mongo, admin_key=""), egress=Egress(), webhooks_per_tenant=1))
+    keys, lookout = Keys(mongo, admin_key=""), wiring.lookout("test")
+    found = routes(services(mongo, keys, egress=Egress(), lookout=lookout, webhooks_per_tenant=1))
     return {(route.method, route.path) for route in found if not route.path.startswith(PREFIXES["customer_"])}
 
 

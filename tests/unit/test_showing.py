@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.showing import body_fields, json_line, plain, printable, readable
+from services.cli.showing import json_line
 from services.cli.tally import Tally, counted
+from shared.readable import body_fields, plain, printable, readable
 
 texts = st.text(st.characters())
 header_values: st.SearchStrategy[Any] = st.recursive(

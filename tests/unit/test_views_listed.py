@@ -4,6 +4,7 @@ import pytest
 
 from services.api.dashboard.app import dashboard
 from services.api.services import services
+from shared import wiring
 from shared.egress import Egress
 from shared.limiter import Limiter
 from shared.store.keys import Keys
@@ -17,7 +18,7 @@ def served() -> set[str]:
     """Paths that answer GET."""
     mongo = Mongo(url="mongodb://127.0.0.1:1", database="none", timeout_seconds=1)
     keys, box = Keys(mongo, admin_key=""), SecretBox(SECRET_KEYS)
-    does = services(mongo, keys, egress=Egress(), webhooks_per_tenant=1)
+    does = services(mongo, keys, egress=Egress(), lookout=wiring.lookout("test"), webhooks_per_tenant=1)
     app = dashboard(does, keys, Limiter(per_minute=0), box, clock=mongo.now)
     gets = [route.resource for route in app.router.routes() if route.method == "GET"]
     return {resource.canonical for resource in gets if resource}

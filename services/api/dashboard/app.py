@@ -12,15 +12,22 @@ from aiohttp_session import session_middleware
 from jinja2 import FileSystemLoader, StrictUndefined
 
 from services.api.dashboard import words
+from services.api.dashboard.addresses import event_address
 from services.api.dashboard.assets import Assets
+from services.api.dashboard.live import Live
 from services.api.dashboard.session import SealedCookie
+from services.api.dashboard.views.dead_letters import DeadLetterViews
 from services.api.dashboard.views.deliveries import DeliveryViews
 from services.api.dashboard.views.door import Door
+from services.api.dashboard.views.events import EventViews
+from services.api.dashboard.views.parked import ParkedViews
+from services.api.dashboard.views.replays import ReplayViews
 from services.api.dashboard.views.webhooks import WebhookViews
 from services.api.dashboard.visit import Handler, serve
 from services.api.services import Services
-from shared.errors import DependencyUnavailable, Refused
+from shared.errors import DependencyUnavailable, Refused, StoreUnavailable
 from shared.limiter import Limiter
+from shared.readable import printable
 from shared.store.keys import Keys
 from shared.store.secrets import SecretBox
 
@@ -31,6 +38,8 @@ warnings.filterwarnings("ignore", category=web.NotAppKeyWarning)
 
 _FOLDER = Path(__file__).parent
 _WORTH_PACKING = 2_000  # bytes; what is smaller goes in one or two packets anyway
+_AWAY = "The database is away for the moment; nothing was changed. Try again."
+_BROKER_AWAY = "RabbitMQ is away for the moment. This page needs it, most others do not. Try again."
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -54,10 +63,32 @@ def dashboard(
         lstrip_blocks=True,
         auto_reload=False,
     )
-    templates.globals |= {"asset": assets.address, "standing": words.standing, "clock": clock}
-    templates.filters |= {"moment": words.moment, "ago": words.ago, "duration": words.duration}
+    templates.globals |= {
+        "asset": assets.address,
+        "standing": words.standing,
+        "clock": clock,
+        "event_address": event_address,
+    }
+    templates.filters |= {
+        "printable": printable,
+        "moment": words.moment,
+        "ago": words.ago,
+        "duration": words.duration,
+        "size": words.size,
+        "waits": words.waits,
+    }
     door = Door(keys)
-    views = [*door.views(), *WebhookViews(does).views(), *DeliveryViews(does).views()]
+    live = Live(keys)
+    app.on_shutdown.append(live.stop)
+    views = [
+        *door.views(),
+        *WebhookViews(does, live).views(),
+        *ReplayViews(does, live).views(),
+        *DeliveryViews(does, live).views(),
+        *EventViews(does, clock).views(),
+        *DeadLetterViews(does.dead_letters, clock).views(),
+        *ParkedViews(does.parked, does.queues, clock).views(),
+    ]
     app.add_routes([*assets.table(), *door.table(), *(serve(view, keys, limiter) for view in views)])
     return app
 
@@ -95,7 +126,7 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return _problem(request, refused.status, f"{request.method} {request.path:.200}: {refused.reason}")
     except DependencyUnavailable as unavailable:
         log.warning("request.unavailable", path=request.path, reason=str(unavailable))
-        return _problem(request, 503, "The database is away for the moment; nothing was changed. Try again.")
+        return _problem(request, 503, _AWAY if isinstance(unavailable, StoreUnavailable) else _BROKER_AWAY)
     except Exception:
         log.exception("request.failed", path=request.path)
         return _problem(request, 500, "Something went wrong on our side. Our log has it; try again.")

@@ -18,6 +18,7 @@ _TEXTS = ("url", "secret", "description")
 _NUMBERS = {"max_attempts": int, "rate_limit": float, "coalesce_seconds": float}
 _SHOWN = ("url", "description", *_NUMBERS, "filter")
 NAMES = (*_TEXTS, *_NUMBERS, "filter", "headers")
+_FIELDS = (*NAMES, "event_types", "ordered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,7 @@ class WebhookForm:
         try:
             made = model.model_validate(wanted)
         except ValidationError as failure:
-            for one in failure.errors(include_url=False, include_input=False):
-                problems.setdefault(field_of(one["loc"][:1]), _sentence(one["msg"]))
-            return self.with_problems(problems)
+            return self.with_problems(problems_of(failure, _FIELDS) | problems)
         return self.with_problems(problems) if problems else made
 
     def _read(self) -> tuple[dict[str, Any], dict[str, str]]:
@@ -87,10 +86,23 @@ class WebhookForm:
         return asked | {"event_types": list(self.event_types), "ordered": self.ordered}, problems
 
 
+def problems_of(failure: ValidationError, fields: Sequence[str]) -> dict[str, str]:
+    """A sentence for each field, the first that was said of it."""
+    problems: dict[str, str] = {}
+    for one in failure.errors(include_url=False, include_input=False):
+        within = ".".join(map(str, one["loc"][1:]))
+        problems.setdefault(_place(one["loc"][:1], fields), f"{within}{': ' * bool(within)}{_sentence(one['msg'])}")
+    return problems
+
+
 def field_of(named: Sequence[object]) -> str:
+    return _place(named, _FIELDS)
+
+
+def _place(named: Sequence[object], fields: Sequence[str]) -> str:
     """Where a problem is shown: at its field, if the form has that, else above all of them."""
     name = str(named[0]) if named else ""
-    return name if name in (*NAMES, "event_types", "ordered") else "form"
+    return name if name in fields else "form"
 
 
 def _json(text: str, problems: dict[str, str]) -> Any:

@@ -53,12 +53,13 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A page, or what a form of one does."""
+    """A page, or what a form of one does. `operator`: for the operator only."""
 
     method: str
     path: str
-    do: Callable[[Visit], Awaitable[web.Response]]
+    do: Callable[[Visit], Awaitable[web.StreamResponse]]
     scope: Scope = "read"
+    operator: bool = False
 
 
 def redirect(path: str) -> web.Response:
@@ -66,7 +67,7 @@ def redirect(path: str) -> web.Response:
 
 
 def serve(view: View, keys: Keys, limiter: Limiter) -> web.RouteDef:
-    async def handle(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> web.StreamResponse:
         session = await get_session(request)
         form = await checked_form(request, session)
         key = await _holder(session, keys)
@@ -74,6 +75,8 @@ def serve(view: View, keys: Keys, limiter: Limiter) -> web.RouteDef:
             return redirect(f"/sign-in?next={quote(request.path_qs)}" if request.method == "GET" else "/sign-in")
         await limiter.count(key)
         key.need(view.scope)
+        if view.operator and key.tenant_id is not None:
+            raise Refused(403, "FORBIDDEN", "only the operator may look at this: it is about all tenants")
         tenant_id = session.get("tenant_id") if key.tenant_id is None else key.tenant_id
         visit = Visit(
             request=request,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from shared.contracts.delivery import WaitingFor
 from shared.contracts.health import BreakerState
 from shared.contracts.webhook import ENDED_BY_CUSTOMER, ENDED_FAILING, ENDED_GONE, WebhookAnswer
 
@@ -13,6 +14,17 @@ _INACTIVE = {
     ENDED_GONE: "Its endpoint answered 410 Gone, which asks us to stop. If that was not meant, enable it again.",
     ENDED_FAILING: "Its endpoint failed for days and never succeeded. Repair it, then enable the webhook again.",
     ENDED_BY_CUSTOMER: "It was switched off here or through the API.",
+}
+_WAITS = {
+    WaitingFor.RETRY: "waits for its next attempt",
+    WaitingFor.RETRY_AFTER: "waits as long as the endpoint asked for",
+    WaitingFor.ANSWER: "a request is under way",
+    WaitingFor.SLOT: "waits in line: its endpoint is slow or fails",
+    WaitingFor.RATE_LIMIT: "waits in line: the webhook's rate limit",
+    WaitingFor.RESUME: "waits until the webhook is resumed",
+    WaitingFor.FAULT: "waits: something went wrong on our side",
+    WaitingFor.ORDER: "waits until the one before has ended: the webhook is ordered",
+    WaitingFor.NEWER: "waits for a newer update of its session, which would take its place",
 }
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -57,5 +69,26 @@ def ago(text: str, now: datetime) -> str:
     return f"{count} {unit} ago" if seconds > 0 else f"in {count} {unit}"
 
 
+def waits(reason: WaitingFor | None) -> str:
+    """A newer version of the services may know more reasons."""
+    return _WAITS.get(reason, "waits for its turn") if reason else "waits for its turn"
+
+
 def duration(milliseconds: int) -> str:
-    return f"{milliseconds} ms" if milliseconds < 1_000 else f"{milliseconds / 1_000:.1f} s"
+    """Below a minute exact enough to compare; above in its two largest units."""
+    if milliseconds < 1_000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1_000:.1f} s"
+    seconds = milliseconds // 1_000
+    at = next(number for number, (size, _) in enumerate(_STEPS) if seconds >= size)
+    (large, large_unit), (small, small_unit) = _STEPS[at : at + 2]
+    rest = seconds % large // small
+    return f"{seconds // large} {large_unit}" + (f" {rest} {small_unit}" if rest else "")
+
+
+def size(count: int) -> str:
+    """Of bytes."""
+    if count < 1_024:
+        return f"{count} B"
+    return f"{count / 1_024:.1f} KiB" if count < 1_024**2 else f"{count / 1_024**2:.1f} MiB"

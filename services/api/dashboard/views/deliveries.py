@@ -1,14 +1,17 @@
 """Deliveries: the history of a tenant, one delivery with all its attempts, and what is done with it by hand."""
 
 import shlex
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from services.api.dashboard.live import Live, Look
+from services.api.dashboard.timeline import timeline
 from services.api.dashboard.views.webhooks import SHOWN
 from services.api.dashboard.visit import View, Visit
 from services.api.services import Services
-from shared.contracts.delivery import DeliveryDetail, Status
+from shared.contracts.delivery import LIVE, DeliveryDetail, Status
 from shared.contracts.history import TenantHistory
 from shared.errors import Refused
 
@@ -18,13 +21,15 @@ _ONE = "/deliveries/{delivery_id}"
 class DeliveryViews:
     """Everything is asked of the services that the API asks, with the same key."""
 
-    def __init__(self, does: Services) -> None:
+    def __init__(self, does: Services, live: Live) -> None:
         self._does = does
+        self._live = live
 
     def views(self) -> list[View]:
         return [
             View("GET", "/deliveries", self.all),
             View("GET", _ONE, self.one),
+            View("GET", _ONE + "/live", self.follow),
             View("POST", _ONE + "/retry", self.retry, "write"),
             View("POST", _ONE + "/cancel", self.cancel, "write"),
         ]
@@ -38,23 +43,31 @@ class DeliveryViews:
         return visit.page("deliveries.html", page=page, wanted=wanted, statuses=list(Status))
 
     async def one(self, visit: Visit) -> web.Response:
+        seen = await self._with_webhook(visit)
+        delivery, webhook = seen["delivery"], seen["webhook"]
+        curl = _curl(delivery, webhook.url) if webhook else None
+        return visit.page("delivery.html", body=_pretty(delivery.body), curl=curl, **seen)
+
+    async def follow(self, visit: Visit) -> web.StreamResponse:
+        """Its attempts as they are made, until it has ended."""
+
+        async def look() -> Look:
+            seen = await self._with_webhook(visit)
+            return Look(seen["delivery"], seen, over=seen["delivery"].status not in LIVE)
+
+        return await self._live.follow(visit, "delivery_live.html", look)
+
+    async def _with_webhook(self, visit: Visit) -> dict[str, Any]:
         delivery = await self._does.deliveries.get(visit.key, visit.path["delivery_id"])
         try:
             webhook = await self._does.webhooks.get(visit.key, delivery.webhook_id)
         except Refused:
             webhook = None  # deleted by now
-        return visit.page(
-            "delivery.html",
-            delivery=delivery,
-            webhook=webhook,
-            longest=max((attempt.duration_ms for attempt in delivery.attempts), default=0),
-            body=_pretty(delivery.body),
-            curl=_curl(delivery, webhook.url) if webhook else None,
-        )
+        return {"delivery": delivery, "webhook": webhook, "timeline": timeline(delivery)}
 
     async def retry(self, visit: Visit) -> web.Response:
         delivery = await self._does.deliveries.retry(visit.key, visit.path["delivery_id"])
-        return visit.to(f"/deliveries/{delivery.id}", "It is attempted now: reload to see how it went.")
+        return visit.to(f"/deliveries/{delivery.id}", "It is attempted now: this page shows how it goes.")
 
     async def cancel(self, visit: Visit) -> web.Response:
         delivery = await self._does.deliveries.cancel(visit.key, visit.path["delivery_id"])

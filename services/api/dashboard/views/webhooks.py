@@ -1,10 +1,13 @@
 """Webhooks: the list, one of them, its form, and what its buttons do."""
 
 import re
+from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
-from services.api.dashboard.forms import WebhookForm, field_of
+from services.api.dashboard.forms import NAMES, WebhookForm, field_of
+from services.api.dashboard.live import Live, Look
 from services.api.dashboard.visit import View, Visit
 from services.api.services import Services
 from shared.contracts.delivery import Status
@@ -22,15 +25,18 @@ SHOWN = "25"
 class WebhookViews:
     """Everything is asked of the services that the API asks, with the same key."""
 
-    def __init__(self, does: Services) -> None:
+    def __init__(self, does: Services, live: Live) -> None:
         self._does = does
+        self._live = live
 
     def views(self) -> list[View]:
         return [
             View("GET", "/webhooks", self.all),
             View("GET", "/webhooks/new", self.new, "write"),
             View("POST", "/webhooks", self.create, "write"),
+            View("POST", "/webhooks/check", self.check, "write"),
             View("GET", _ONE, self.one),
+            View("GET", _ONE + "/live", self.follow),
             View("GET", _ONE + "/edit", self.edit, "write"),
             View("POST", _ONE, self.save, "write"),
             View("GET", _ONE + "/delete", self.ask_delete, "write"),
@@ -49,6 +55,25 @@ class WebhookViews:
     async def new(self, visit: Visit) -> web.Response:
         return self._form(visit, WebhookForm.empty(), None)
 
+    async def check(self, visit: Visit) -> web.Response:
+        """One field while it is typed, which `field` names: what would be wrong with it."""
+        name = visit.request.query.get("field", "")
+        if name not in NAMES:
+            raise Refused(400, "INVALID_REQUEST", f"field: one of {', '.join(NAMES)} is needed")
+        sent = WebhookForm.sent(visit.form)
+        wanted = sent.request(WebhookCreate)
+        form = wanted if isinstance(wanted, WebhookForm) else sent
+        if name == "url" and name not in form.problems:
+            form = form.with_problems(self._problem_of_url(sent.values["url"]))
+        return visit.page("webhook_field.html", name=name, form=form)
+
+    def _problem_of_url(self, url: str) -> dict[str, str]:
+        try:
+            self._does.webhooks.check_url(url)
+        except Refused as error:
+            return _problem(error)
+        return {}
+
     async def create(self, visit: Visit) -> web.Response:
         sent = WebhookForm.sent(visit.form)
         wanted = sent.request(WebhookCreate)
@@ -62,10 +87,22 @@ class WebhookViews:
         return visit.to(_address(webhook.id), text + " The secret is shown only now." * bool(made), made)
 
     async def one(self, visit: Visit) -> web.Response:
+        return visit.page("webhook.html", statuses=list(Status), **await self._with_deliveries(visit))
+
+    async def follow(self, visit: Visit) -> web.StreamResponse:
+        """How it does and its newest deliveries, whenever one of them moves."""
+
+        async def look() -> Look:
+            seen = await self._with_deliveries(visit)
+            return Look((seen["webhook"], seen["page"]), seen)
+
+        return await self._live.follow(visit, "webhook_live.html", look)
+
+    async def _with_deliveries(self, visit: Visit) -> dict[str, Any]:
         webhook = await self._shown(visit)
         wanted = visit.asked(WebhookHistory, limit=SHOWN)
         page = await self._does.deliveries.of_webhook(visit.key, webhook.id, wanted)
-        return visit.page("webhook.html", webhook=webhook, page=page, wanted=wanted, statuses=list(Status))
+        return {"webhook": webhook, "page": page, "wanted": wanted}
 
     async def edit(self, visit: Visit) -> web.Response:
         webhook = await self._shown(visit)
@@ -109,13 +146,15 @@ class WebhookViews:
         patch, text = patches[wanted]
         webhook, missed = await self._does.webhooks.change(visit.key, webhook.id, patch, None)
         if missed:
-            text += f" It missed {missed.deliveries} deliveries, which can be sent again."
+            window = urlencode({"since": missed.since, "until": missed.until})
+            text += f" It missed {missed.deliveries:,} deliveries: send them again here, or leave it."
+            return visit.to(f"{_address(webhook.id)}/replay?{window}", text)
         return visit.to(_address(webhook.id), text)
 
     async def test(self, visit: Visit) -> web.Response:
         webhook = await self._webhook(visit)
         sent = await self._does.samples.send(webhook, None)
-        return visit.to(f"/deliveries/{sent.delivery_id}", "A sample is on its way: reload to see it arrive.")
+        return visit.to(f"/deliveries/{sent.delivery_id}", "A sample is on its way: this page shows how it goes.")
 
     async def rotate(self, visit: Visit) -> web.Response:
         webhook, made = await self._does.webhooks.rotate(visit.key, visit.path["webhook_id"], Rotation())

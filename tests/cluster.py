@@ -146,6 +146,14 @@ class Cluster:
             assert response.status == 201, answer
             return answer
 
+    async def key(self, *scopes: str) -> str:
+        """A new one of the tenant's."""
+        wanted = {"tenant_id": TENANT, "scopes": list(scopes)}
+        async with self.http.post(self.api + "/api/v1/api-keys", json=wanted) as response:
+            answer: dict[str, Any] = await response.json()
+            assert response.status == 201, answer
+            return str(answer["key"])
+
     async def deliveries(self, webhook_id: str, **query: str) -> list[dict[str, Any]]:
         async with self.http.get(f"{self.api}/api/v1/webhooks/{webhook_id}/deliveries", params=query) as response:
             answer = await response.json()

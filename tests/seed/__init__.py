@@ -14,10 +14,10 @@ from shared.store import jobs, keys
 from shared.store.mongo import Document, Mongo
 from shared.store.secrets import SecretBox
 from shared.store.webhooks import Webhooks
-from tests.cluster import SECRET_KEYS
+from tests.cluster import SECRET_KEYS, Cluster
 from tests.seed import around, deliveries
 from tests.seed.deliveries import Happening
-from tests.seed.plan import SPAN, TENANTS
+from tests.seed.plan import BUSY, QUIET, SPAN, TENANTS, Tenants
 
 _CHUNK = 5_000
 
@@ -33,6 +33,11 @@ class Owner:
     key: str
     ids: Mapping[str, Sequence[str]]
 
+    @property
+    def first(self) -> dict[str, str]:
+        """One id of each kind of thing that it has."""
+        return {name: found[0] for name, found in self.ids.items() if found}
+
 
 @dataclass(frozen=True)
 class Seeded:
@@ -44,30 +49,41 @@ class Seeded:
     quiet: Owner
 
 
-async def seed(mongo: Mongo) -> Seeded:
+async def seed(mongo: Mongo, tenants: Tenants = TENANTS) -> Seeded:
     """Into an empty database; always the same, but for the moments, secrets and keys."""
     dice = random.Random(1)
     ends = mongo.now().replace(microsecond=0)
     begins = ends - SPAN
-    webhooks = around.webhooks(begins)
-    ids = {tenant: [one.id for one in webhooks if one.tenant_id == tenant] for tenant in TENANTS}
-    happenings = deliveries.happenings(ids, begins, dice)
+    webhooks = around.webhooks(tenants, begins)
+    ids = {tenant: [one.id for one in webhooks if one.tenant_id == tenant] for tenant in tenants}
+    happenings = deliveries.happenings(tenants, ids, begins, dice)
     store = Webhooks(mongo, SecretBox(SECRET_KEYS))
     await asyncio.gather(
         _insert(mongo, "deliveries", deliveries.delivery_documents(happenings, dice)),
         _insert(mongo, "events", map(deliveries.event_document, happenings)),
         _insert(mongo, "webhooks", (store._document(webhook) for webhook in webhooks)),
-        _insert(mongo, "jobs", around.job_documents(ids, begins)),
-        _insert(mongo, "api_keys", around.key_documents(begins)),
-        _insert(mongo, "audit", around.audit_documents(ids, begins)),
-        _insert(mongo, "stats", around.stats_documents(ids, begins)),
+        _insert(mongo, "jobs", around.job_documents(tenants, ids, begins)),
+        _insert(mongo, "api_keys", around.key_documents(tenants, begins)),
+        _insert(mongo, "audit", around.audit_documents(tenants, ids, begins)),
+        _insert(mongo, "stats", around.stats_documents(tenants, ids, begins)),
     )
     return Seeded(
         begins=begins,
         ends=ends,
-        busy=await _owner(mongo, "tenant-busy", ids, happenings),
-        quiet=await _owner(mongo, "tenant-quiet", ids, happenings),
+        busy=await _owner(mongo, tenants, BUSY, ids, happenings),
+        quiet=await _owner(mongo, tenants, QUIET, ids, happenings),
     )
+
+
+async def seed_cluster(services: Cluster, tenants: Tenants = TENANTS) -> Seeded:
+    """Into the database of services that run."""
+    mongo = Mongo(url=services.mongodb_url, database=services.settings["MONGODB_DATABASE"], timeout_seconds=30)
+    try:
+        seeded = await seed(mongo, tenants)
+        await mongo.db.client.admin.command("fsync")  # nothing of this is left to write when somebody measures
+        return seeded
+    finally:
+        await mongo.stop(0)
 
 
 async def _insert(mongo: Mongo, collection: str, documents: Iterable[Document]) -> None:
@@ -78,7 +94,11 @@ async def _insert(mongo: Mongo, collection: str, documents: Iterable[Document]) 
 
 
 async def _owner(
-    mongo: Mongo, tenant_id: str, webhooks: Mapping[str, Sequence[str]], happenings: Iterable[Happening]
+    mongo: Mongo,
+    tenants: Tenants,
+    tenant_id: str,
+    webhooks: Mapping[str, Sequence[str]],
+    happenings: Iterable[Happening],
 ) -> Owner:
     _, key = await keys.Keys(mongo, admin_key="").create(tenant_id, frozenset({"admin"}))
     own = [one for one in happenings if one.tenant_id == tenant_id and one.webhooks]
@@ -86,7 +106,7 @@ async def _owner(
         "webhook_id": webhooks[tenant_id],
         "event_id": [one.event_id for one in own],
         "delivery_id": [delivery_id(tenant_id, one.event_id, one.webhooks[0]) for one in own],
-        "replay_id": [around.job_id(jobs.REPLAY, tenant_id, number) for number in range(around.replays(tenant_id))],
+        "replay_id": [around.job_id(jobs.REPLAY, tenant_id, number) for number in range(tenants[tenant_id].events)],
         "erasure_id": [around.job_id(jobs.ERASURE, tenant_id, 0)],
     }
     return Owner(tenant_id, key, ids)

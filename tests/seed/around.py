@@ -1,6 +1,7 @@
 """What there is beside events and deliveries: webhooks, replays and erasures, keys, the audit log, statistics."""
 
 import random
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,15 +10,14 @@ from shared.contracts.webhook import Webhook
 from shared.store import audit, jobs, keys, stats
 from shared.store.mongo import Document
 from shared.times import iso
-from tests.seed.plan import KEPT, SPAN, TENANTS, evenly
+from tests.seed.plan import KEPT, SPAN, Tenants, evenly
 
 _HOUR = timedelta(hours=1)
 
 
-def webhooks(begins: datetime) -> list[Webhook]:
-    total = sum(shares.webhooks for shares in TENANTS.values())
-    tenants = [tenant for tenant, shares in TENANTS.items() for _ in range(shares.webhooks)]
-    random.Random(2).shuffle(tenants)
+def webhooks(tenants: Tenants, begins: datetime) -> list[Webhook]:
+    owners = [tenant for tenant, shares in tenants.items() for _ in range(shares.webhooks)]
+    random.Random(2).shuffle(owners)
     return [
         Webhook(
             id=f"webhook_{number:024x}",
@@ -32,27 +32,27 @@ def webhooks(begins: datetime) -> list[Webhook]:
             filter=None,
             max_attempts=None,
             version=1,
-            created_at=evenly(begins, number, total),
-            updated_at=evenly(begins, number, total),
+            created_at=evenly(begins, number, len(owners)),
+            updated_at=evenly(begins, number, len(owners)),
         )
-        for number, tenant in enumerate(tenants)
+        for number, tenant in enumerate(owners)
     ]
 
 
 def job_id(kind: str, tenant_id: str, number: int) -> str:
-    return f"{kind}_{list(TENANTS).index(tenant_id)}{number:06x}"
+    return f"{kind}_{_number(tenant_id)}{number:06x}"
 
 
-def replays(tenant_id: str) -> int:
-    return TENANTS[tenant_id].events
+def _number(tenant_id: str) -> str:
+    return f"{zlib.crc32(tenant_id.encode()):08x}"
 
 
-def job_documents(webhooks: Mapping[str, Sequence[str]], begins: datetime) -> Iterator[Document]:
-    for tenant_id in TENANTS:
-        for number in range(replays(tenant_id)):
+def job_documents(tenants: Tenants, webhooks: Mapping[str, Sequence[str]], begins: datetime) -> Iterator[Document]:
+    for tenant_id, shares in tenants.items():
+        for number in range(shares.events):
             fields = {"webhook_id": webhooks[tenant_id][0], "which": "failed", "since": begins, "until": begins + SPAN}
             counts = {"event_type": None, "per_second": 50, "sent": 10, "total": 10}
-            made = evenly(begins, number, replays(tenant_id))
+            made = evenly(begins, number, shares.events)
             yield {**_job(jobs.REPLAY, tenant_id, number, made), **fields, **counts}
         yield {**_job(jobs.ERASURE, tenant_id, 0, begins), "deliveries": 0, "events": 0}
 
@@ -63,31 +63,31 @@ def _job(kind: str, tenant_id: str, number: int, made: datetime) -> Document:
     return {"_id": identity, "v": jobs.VERSION, "kind": kind, "tenant_id": tenant_id, "created_at": made, **ended}
 
 
-def key_documents(begins: datetime) -> Iterator[Document]:
-    for tenant_id, shares in TENANTS.items():
+def key_documents(tenants: Tenants, begins: datetime) -> Iterator[Document]:
+    for tenant_id, shares in tenants.items():
         for number in range(shares.webhooks):
-            identity = f"key_{list(TENANTS).index(tenant_id)}{number:06x}"
+            identity = f"key_{_number(tenant_id)}{number:06x}"
             facts: dict[str, Any] = {"scopes": ["read"], "name": None, "expires_at": None, "last_used_at": None}
             made = evenly(begins, number, shares.webhooks)
             who = {"_id": keys.digest(identity), "id": identity, "tenant_id": tenant_id}
             yield {**who, "v": keys.VERSION, "created_at": made, **facts}
 
 
-def audit_documents(webhooks: Mapping[str, Sequence[str]], begins: datetime) -> Iterator[Document]:
-    for tenant_id, shares in TENANTS.items():
+def audit_documents(tenants: Tenants, webhooks: Mapping[str, Sequence[str]], begins: datetime) -> Iterator[Document]:
+    for tenant_id, shares in tenants.items():
         for number in range(10 * shares.events):
             made = evenly(begins, number - number % 3, 10 * shares.events)
             target = webhooks[tenant_id][0]
             what = {"by": audit.SYSTEM, "action": "webhook.changed", "target": target, "fields": ["url"]}
-            identity = f"audit_{list(TENANTS).index(tenant_id)}{number:06x}"
+            identity = f"audit_{_number(tenant_id)}{number:06x}"
             when = {"created_at": made, "expires_at": made + audit.KEPT}
             yield {"_id": identity, "v": audit.VERSION, "tenant_id": tenant_id, **when, **what}
 
 
-def stats_documents(webhooks: Mapping[str, Sequence[str]], begins: datetime) -> Iterator[Document]:
+def stats_documents(tenants: Tenants, webhooks: Mapping[str, Sequence[str]], begins: datetime) -> Iterator[Document]:
     """Every hour of every tenant, and of its first twenty webhooks."""
     first = begins.replace(minute=0, second=0)
-    for tenant_id in TENANTS:
+    for tenant_id in tenants:
         for webhook_id in (None, *webhooks[tenant_id][:20]):
             for number in range(SPAN // _HOUR):
                 hour = first + number * _HOUR

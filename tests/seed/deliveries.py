@@ -17,7 +17,7 @@ from shared.store import deliveries, events
 from shared.store.mongo import Document
 from shared.store.steps import attempt_document
 from shared.times import iso
-from tests.seed.plan import KEPT, TENANTS, evenly
+from tests.seed.plan import KEPT, Tenants, evenly
 
 EVENTS = 110_000
 _BURST = 20  # events of one millisecond
@@ -56,8 +56,10 @@ class Happening(NamedTuple):
     webhooks: tuple[str, ...]
 
 
-def happenings(webhooks: Mapping[str, Sequence[str]], begins: datetime, dice: random.Random) -> list[Happening]:
-    tenants = dice.choices(list(TENANTS), [shares.events for shares in TENANTS.values()], k=EVENTS)
+def happenings(
+    tenants: Tenants, webhooks: Mapping[str, Sequence[str]], begins: datetime, dice: random.Random
+) -> list[Happening]:
+    owners = dice.choices(list(tenants), [shares.events for shares in tenants.values()], k=EVENTS)
     kinds = GUIDE_TYPES
     return [
         Happening(
@@ -67,7 +69,7 @@ def happenings(webhooks: Mapping[str, Sequence[str]], begins: datetime, dice: ra
             evenly(begins, number - number % _BURST, EVENTS),
             _two(webhooks[tenant], dice) if number % _WITHOUT_DELIVERY else (),
         )
-        for number, tenant in enumerate(tenants)
+        for number, tenant in enumerate(owners)
     ]
 
 

@@ -1,5 +1,6 @@
 """What the filled database is about: which tenants there are, what is whose, and when it all was."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -14,12 +15,17 @@ class Shares(NamedTuple):
     events: int
 
 
-TENANTS = {
-    "tenant-busy": Shares(400, 600),
+Tenants = Mapping[str, Shares]
+
+BUSY, QUIET = "tenant-busy", "tenant-quiet"
+TENANTS: Tenants = {
+    BUSY: Shares(400, 600),
     "tenant-b": Shares(300, 250),
     "tenant-c": Shares(200, 145),
-    "tenant-quiet": Shares(100, 5),
+    QUIET: Shares(100, 5),
 }
+ALL_OF_ONE: Tenants = {BUSY: Shares(1_000, 1_000), QUIET: Shares(1, 0)}
+"""The most that one tenant may have, and one that has just begun."""
 
 
 def evenly(begins: datetime, number: int, of: int) -> datetime:

@@ -39,6 +39,7 @@ warnings.filterwarnings("ignore", category=web.NotAppKeyWarning)
 _FOLDER = Path(__file__).parent
 _AWAY = "The database is away for the moment; nothing was changed. Try again."
 _BROKER_AWAY = "RabbitMQ is away for the moment. This page needs it, most others do not. Try again."
+_WORTH_PACKING = 2_000  # bytes; what is smaller goes in one or two packets anyway
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -97,7 +98,17 @@ async def _headers(request: web.Request, handler: Handler) -> web.StreamResponse
     response = await handler(request)
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    _pack(request, response)
     return response
+
+
+def _pack(request: web.Request, response: web.StreamResponse) -> None:
+    """Pages. Assets are kept packed, and what is streamed has to leave at once."""
+    if response.content_type != "text/html" or (response.content_length or 0) < _WORTH_PACKING:
+        return
+    response.headers["Vary"] = "Accept-Encoding"
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.enable_compression(web.ContentCoding.gzip)
 
 
 @web.middleware

@@ -1,6 +1,5 @@
 """One request of somebody who is signed in, and what a page answers."""
 
-import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,7 @@ from aiohttp import web
 from aiohttp_session import Session, get_session
 from multidict import MultiDictProxy
 
-from services.api.dashboard.session import PATH, csrf_token
+from services.api.dashboard.session import PATH, csrf_token, holds_csrf_token
 from shared.errors import Refused
 from shared.limiter import Limiter
 from shared.routes import Q, Scope, path_of, query_of
@@ -100,7 +99,7 @@ async def checked_form(request: web.Request, session: Session) -> Form:
         raise Refused(400, "INVALID_REQUEST", "the form is not encoded as its headers say") from None
     if request.method == "POST":
         given = form.get("csrf", "")
-        if not isinstance(given, str) or not hmac.compare_digest(given.encode(), csrf_token(session).encode()):
+        if not isinstance(given, str) or not holds_csrf_token(session, given):
             raise Refused(403, "FORBIDDEN", "this form is too old or not from here: reload its page, try again")
     return form
 

@@ -1,0 +1,91 @@
+"""Every page of the dashboard, in one list: tests drive them in every look, `make bench-pages` measures them.
+
+A new page needs a line here; a test compares the list with what the dashboard serves.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Who = Literal["anybody", "tenant", "operator"]
+
+
+@dataclass(frozen=True)
+class View:
+    """`path`: as the application has it. `sees`: words that have to be read there without unfolding anything.
+
+    `of`: whose ids stand in the path, by a name in `troubles.py`. `by`: who opens it.
+    """
+
+    path: str
+    sees: tuple[str, ...]
+    of: str = ""
+    query: str = ""
+    by: Who = "tenant"
+
+    def address(self, ids: Mapping[str, str]) -> str:
+        return (self.path + self.query).format(**ids)
+
+
+_WEBHOOK, _DELIVERY, _REPLAY = "/webhooks/{webhook_id}", "/deliveries/{delivery_id}", "/replays/{replay_id}"
+_EVENT, _DEAD = "/events/{event_id}", "/dead-letters"
+
+VIEWS: Sequence[View] = (
+    View("/sign-in", ("API key", "Signing in ends when the key is revoked"), by="anybody"),
+    View("", ("Create Webhook",)),
+    View("/", ("Create Webhook",)),
+    View("/webhooks", ("healthy", "failing", "troubled", "inactive", "paused", "no answer came within 1 s")),
+    View("/webhooks", ("Of all tenants",), by="operator"),
+    View("/webhooks/new", ("Webhook URL", "session.completed")),
+    View(_WEBHOOK, ("The last attempt succeeded", "succeeded", "answered 200 in"), of="healthy"),
+    View(_WEBHOOK, ("troubled", "connected, but no answer came within 1 s"), of="slow"),
+    View(_WEBHOOK, ("failing", "the endpoint answered 500", "one at a time tries", "Next try"), of="failing"),
+    View(_WEBHOOK, ("inactive", "answered 410 Gone, which asks us to stop"), of="gone"),
+    View(_WEBHOOK, ("troubled", "the certificate expired on"), of="tls"),
+    View(_WEBHOOK, ("waits in line: the webhook's rate limit",), of="limited"),
+    View(_WEBHOOK, ("paused", "wait until you resume it", "Resume"), of="paused"),
+    View(_WEBHOOK, ("dead", "the endpoint answered 404"), of="missing"),
+    View(_WEBHOOK, ("fewer filters may show some",), of="healthy", query="?status=dead&event_type=session.completed"),
+    View(_WEBHOOK + "/edit", ("Edit webhook", "Save"), of="limited"),
+    View(_WEBHOOK + "/delete", ("gets nothing more", "Keep it"), of="paused"),
+    View(_WEBHOOK + "/replay", ("What failed for good", "Count"), of="failing"),
+    View(_WEBHOOK + "/replay", ("0 of 0",), of="healthy"),
+    View(_WEBHOOK + "/cancel", ("1 deliveries that have not ended", "Keep them"), of="paused"),
+    View(_REPLAY, ("done", "0 of 0 deliveries"), of="healthy"),
+    View("/deliveries", ("succeeded", "waiting", "dead", "410 Gone", "the certificate expired on", "rate limit")),
+    View("/deliveries", ("no answer came within 1 s",), query="?response_status=timeout"),
+    View("/deliveries", ("Pick a tenant",), by="operator"),
+    View(_DELIVERY, ("succeeded", "Attempt 1", "session.created"), of="healthy"),
+    View(_DELIVERY, ("timeout", "no answer came within 1 s", "Answer 2xx at once"), of="slow"),
+    View(_DELIVERY, ("answered 500 Internal Server Error", "the log of your server", "Attempt now"), of="failing"),
+    View(_DELIVERY, ("answered 410 Gone", "The webhook was set inactive"), of="gone"),
+    View(_DELIVERY, ("tls", "the certificate expired on", "Install a certificate"), of="tls"),
+    View(_DELIVERY, ("Waits in line: the webhook's rate limit", "None yet"), of="limited"),
+    View(_DELIVERY, ("Waits until the webhook is resumed", "None yet"), of="paused"),
+    View(_DELIVERY, ("dead", "answered 404", "Check the path", "Send again"), of="missing"),
+    View(_DELIVERY, ("answered 500",), of="failing", by="operator"),
+    View("/events", ("session.created", "session.progress")),
+    View("/events", ("Pick a tenant",), by="operator"),
+    View(_EVENT, ("session.created",), of="healthy"),
+    View(_DEAD, ("attempts exhausted", "Retry", "Discard"), by="operator"),
+    View(_DEAD + "/retry", ("Send",), by="operator"),
+    View(_DEAD + "/discard", ("Discard",), by="operator"),
+    View("/parked", ("not JSON",), by="operator"),
+    View("/parked/retry", ("Send",), by="operator"),
+    View("/parked/discard", ("Discard",), by="operator"),
+)
+
+
+def possible(ids: Mapping[str, str]) -> list[View]:
+    """Each page once, of what has these ids, wherever one that it needs is among them."""
+    found = {(view.path, view.query, view.by): replace(view, of="") for view in VIEWS}
+    return [view for view in found.values() if set(re.findall(r"{(\w+)}", view.path)) <= ids.keys()]
+
+
+NO_PAGES = frozenset(
+    {"/static/{version}/{name}", *(one + "/live" for one in (_WEBHOOK, _DELIVERY, _REPLAY))},
+)
+"""What the dashboard answers to GET, but not for people to open: files and streams."""
+LINKED = frozenset({"/parked/message"})
+"""Pages that have no address of their own: `test_operator_pages.py` comes there by their links."""

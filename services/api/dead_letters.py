@@ -28,7 +28,7 @@ def _several(value: Any) -> Any:
 class DeadLettersListing(DeadLettersWanted, Listing):
     """`GET /dashboard/dead-letters`, and what is done with those that it means."""
 
-    ids: Annotated[tuple[DeliveryId, ...], BeforeValidator(_several)] = Field((), max_length=AT_ONCE)
+    ids: Annotated[tuple[DeliveryId, ...], BeforeValidator(_several)] = Field((), max_length=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from shared.times import iso
 
 def printable(text: str, keep: str = "") -> str:
     """Control characters, and others that move or hide what is beside them, as escapes; not those in `keep`."""
+    if text.translate(dict.fromkeys(map(ord, keep))).isprintable():
+        return text
     return "".join(char if char in keep or char.isprintable() else _escaped(char) for char in text)
 
 

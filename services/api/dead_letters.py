@@ -28,7 +28,7 @@ def _several(value: Any) -> Any:
 class DeadLettersListing(DeadLettersWanted, Listing):
     """`GET /dashboard/dead-letters`, and what is done with those that it means."""
 
-    ids: Annotated[tuple[DeliveryId, ...], BeforeValidator(_several)] = Field((), max_length=AT_ONCE)
+    ids: Annotated[tuple[DeliveryId, ...], BeforeValidator(_several)] = Field((), max_length=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,12 @@ class DeadLetterService:
         return await self._go_through(wanted, self._acts.discard, dry_run=dry_run)
 
     async def _go_through(self, wanted: DeadLettersListing, act: _Act, *, dry_run: bool) -> Batch:
-        """From behind the cursor. An outage under way ends it: the counts say how far it came."""
-        counts = Counts(before=await self._letters.count(wanted, COUNTED_AT_MOST), dry_run=dry_run)
+        """From behind the cursor. An outage under way ends it: the counts say how far it came.
+
+        What is counted before and after is the list in which somebody found those that are meant.
+        """
+        listed = wanted.model_copy(update={"ids": ()})
+        counts = Counts(before=await self._letters.count(listed, COUNTED_AT_MOST), dry_run=dry_run)
         after, seen = wanted.behind, 0
         try:
             await self._acts.name_others(wanted.ids, counts)
@@ -81,7 +85,7 @@ class DeadLetterService:
                 await act(group, counts)
                 seen, after = seen + len(group), Position(group[-1]["created_at"], group[-1]["_id"])
             more = bool(seen and await self._letters.oldest(wanted, after, 1))
-            counts.left = await self._letters.count(wanted, COUNTED_AT_MOST)
+            counts.left = await self._letters.count(listed, COUNTED_AT_MOST)
         except DependencyUnavailable as error:
             counts.failure, more = str(error), True
         return Batch(counts, after.cursor() if after and more else None)

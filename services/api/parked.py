@@ -22,9 +22,11 @@ from shared.times import iso
 LOOKED_AT = 1_000
 """Oldest first; of more than this the rest is left untouched, as somebody waits for the page."""
 SHOWN = 100
-_LOOK_SECONDS = 2
 _BYTES = 32 * 1024 * 1024
+_LOOK_SECONDS = 2
 _WORK_SECONDS = 10
+_SLACK_SECONDS = 5
+"""To connect, and to give everything back."""
 
 
 class ParkedAsked(Query):
@@ -94,7 +96,7 @@ class ParkedService:
         self._lookout = lookout
 
     async def look(self, wanted: ParkedWanted) -> ParkedLook:
-        async with self._lookout.browser(PARKED) as looking:
+        async with self._lookout.browser(PARKED, _LOOK_SECONDS + _SLACK_SECONDS) as looking:
             look = ParkedLook(await looking.depth())
             async for one in _each(looking, look, _LOOK_SECONDS):
                 if wanted.takes(one):
@@ -117,7 +119,7 @@ class ParkedService:
 
     async def _go_through(self, wanted: ParkedWanted, act: _Act, *, dry_run: bool) -> tuple[Counts, ParkedLook]:
         """An outage under way ends it: the counts say how far it came."""
-        async with self._lookout.browser(PARKED) as looking:
+        async with self._lookout.browser(PARKED, _WORK_SECONDS + _SLACK_SECONDS) as looking:
             look = ParkedLook(await looking.depth())
             counts = Counts(before=look.there, dry_run=dry_run)
             try:

@@ -68,7 +68,8 @@ class Browser:
                 await self._give_back()
         except DependencyUnavailable as failed:
             log.info("broker.browser_ended_early", queue=self._queue, error=str(failed))
-        await self._close()
+        finally:
+            await self._close()
 
     async def depth(self) -> int:
         """Messages that nobody holds. Raises DependencyUnavailable."""

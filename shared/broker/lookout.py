@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from shared.broker.browser import Browser
-from shared.broker.connection import unavailable_if_gone
 from shared.broker.publisher import Publisher
 from shared.broker.topology import QUEUES
 from shared.errors import DependencyUnavailable, StartupError
@@ -42,14 +41,14 @@ class Lookout:
 
     async def depths(self) -> list[Depth]:
         """Of all queues. Raises DependencyUnavailable."""
-        async with unavailable_if_gone(), asyncio.timeout(PATIENCE_SECONDS):
+        async with _no_longer_than(PATIENCE_SECONDS):
             return [Depth(queue.name, *await self.publisher.counted(queue.name)) for queue in QUEUES]
 
     @asynccontextmanager
-    async def browser(self, queue: str) -> AsyncIterator[Browser]:
-        """One at a time, as nobody sees what another holds. Raises DependencyUnavailable."""
-        async with self._one_at_a_time, AsyncExitStack() as stack:
-            async with unavailable_if_gone(), asyncio.timeout(PATIENCE_SECONDS):
+    async def browser(self, queue: str, seconds: float) -> AsyncIterator[Browser]:
+        """For so long at most. One at a time, as nobody sees what another holds. Raises DependencyUnavailable."""
+        async with self._one_at_a_time, _no_longer_than(seconds), AsyncExitStack() as stack:
+            async with _no_longer_than(PATIENCE_SECONDS):
                 looking = await self._opened(stack, queue)
             yield looking
 
@@ -59,3 +58,12 @@ class Lookout:
             return await stack.enter_async_context(browser)
         except StartupError as error:
             raise DependencyUnavailable(f"RabbitMQ: {error}") from None
+
+
+@asynccontextmanager
+async def _no_longer_than(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise DependencyUnavailable(f"RabbitMQ: no answer within {seconds:g} s") from None

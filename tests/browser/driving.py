@@ -72,8 +72,3 @@ async def barriers(visitor: Tab, *, scripts: bool) -> AsyncIterator[str]:
         found = await Axe().run(visitor.page)
         if found.violations_count:
             yield found.generate_report()
-
-
-async def without_barrier(visitor: Tab, where: str) -> None:
-    problems = [problem async for problem in barriers(visitor, scripts=True)]
-    assert not problems, f"{where}: {problems}"

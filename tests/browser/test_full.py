@@ -37,6 +37,9 @@ async def test_with_200_000_deliveries_no_page_has_a_barrier(
     await seen_by(services, seeded.busy).drive(chromium, look, possible(seeded.busy.first), sees=False)
 
 
-async def test_with_no_delivery_no_page_has_a_barrier(site: tuple[Cluster, Seeded], chromium: Browser) -> None:
+@pytest.mark.parametrize("look", ["phone", "without scripts"])
+async def test_with_no_delivery_no_page_has_a_barrier(
+    site: tuple[Cluster, Seeded], chromium: Browser, look: str
+) -> None:
     services, seeded = site
-    await seen_by(services, seeded.quiet).drive(chromium, "phone", possible(seeded.quiet.first), sees=False)
+    await seen_by(services, seeded.quiet).drive(chromium, look, possible(seeded.quiet.first), sees=False)

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, expect
 
 from deploy.local.servers import Server
 from tests.browser.conftest import LOOKS, Tab
-from tests.browser.driving import EVERY_LOOK, Filled, without_barrier
+from tests.browser.driving import EVERY_LOOK, Filled, barriers
 from tests.browser.troubles import SETTINGS, authority_file, troubled
 from tests.browser.views import VIEWS
 from tests.cluster import cluster
@@ -43,26 +43,26 @@ async def test_what_answers_a_form_or_a_wrong_address_has_no_barrier(
 ) -> None:
     async with site.visit(chromium, "anybody", look) as visitor:
         await visitor.sign_in("scorm_unknown")
-        await answered(visitor, "not known or was revoked", status=401)
+        await without_barrier(visitor, "not known or was revoked", status=401)
     async with site.visit(chromium, "tenant", look) as visitor:
         page, create = visitor.page, visitor.page.get_by_role("button", name="Create", exact=True)
         await visitor.open("/webhooks/nothing")
-        await answered(visitor, "no webhook", status=404)
+        await without_barrier(visitor, "no webhook", status=404)
         await visitor.open("/webhooks/new")
         await create.click()
-        await answered(visitor, "Choose at least one.", status=422)
+        await without_barrier(visitor, "Choose at least one.", status=422)
         await page.get_by_label("Webhook URL").fill(f"https://your-app.com/{look}")
         await page.get_by_label("session.completed").check()
         await create.click()
-        await answered(visitor, "The secret is shown only now.")
+        await without_barrier(visitor, "The secret is shown only now.")
         await page.get_by_role("button", name="Rotate the secret").click()
-        await answered(visitor, "Complete the rotation")
+        await without_barrier(visitor, "Complete the rotation")
 
 
-async def answered(visitor: Tab, words: str, status: int = 200) -> None:
+async def without_barrier(visitor: Tab, words: str, status: int = 200) -> None:
     """Of a refused form's status the browser tells on its console."""
     await expect(visitor.page.locator("main")).to_contain_text(words)
-    await without_barrier(visitor, words)
+    assert not [problem async for problem in barriers(visitor, scripts=True)]
     if status != 200:
         assert f"status of {status} " in visitor.complaints.pop()
 

@@ -99,6 +99,13 @@ async def test_whatever_an_id_holds_its_event_is_linked_and_found_by_it(
             assert SCRIPT not in browser.page
 
 
+@pytest.mark.parametrize("event_id", ["nothing", "%00", "a b", "é", "x" * 300, "\r\nX-Odd: 1", "a/../../webhooks"])
+async def test_a_search_for_what_is_not_there_says_so(browser: Browser, site: Site, event_id: str) -> None:
+    await browser.sign_in(await key_of(site, "read"))
+    await browser.get("/events?event_id=" + quote(event_id, safe="%"))
+    assert (browser.status, "there is no event" in browser.page) == (404, True)
+
+
 async def test_an_event_shows_where_it_went_and_why_not_elsewhere(site: Site, browser: Browser) -> None:
     took = await site.create(event_type="session.created", url="https://your-app.com/took")
     await site.create(event_type="session.completed", url="https://your-app.com/other")

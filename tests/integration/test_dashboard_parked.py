@@ -13,16 +13,22 @@ from aiohttp import ClientSession, CookieJar
 
 from deploy.local.servers import Server
 from services.api import parked as parked_service
+from services.api.__main__ import build
+from services.api.parked import ParkedService
+from services.api.queues import QueueService
 from shared.broker.browser import Browser as Look
+from shared.broker.lookout import Lookout
+from shared.broker.parked_choice import ParkedWanted
 from shared.broker.parking import park
 from shared.broker.topology import DELIVERIES, FANOUT, PARKED, QUEUES
 from shared.errors import DependencyUnavailable, InvalidMessage
-from tests.cluster import ADMIN_KEY
+from tests.cluster import ADMIN_KEY, SECRET_KEYS, until
 from tests.integration.test_api import Site, opened_site
 from tests.integration.test_cli_parked import EVENT, Desk, sitting
 from tests.integration.test_dashboard import SCRIPT, Browser
 from tests.integration.test_dashboard_dead_letters import held, link
 from tests.queues import taken
+from tests.servers import PrivateServers
 
 MANY = 10_000
 BROKEN = b'\xff\x00\xfe{"' + SCRIPT.encode()
@@ -244,6 +250,42 @@ async def test_while_rabbitmq_is_away_its_pages_say_so_soon_and_the_others_work(
         for path in ("/webhooks", "/dead-letters", "/events"):
             await browser.get(path)
             assert browser.status == 200, path
+
+
+async def test_one_that_hangs_is_not_waited_for_and_is_asked_again_once_it_goes_on(
+    private_servers: PrivateServers,
+) -> None:
+    server = private_servers.rabbitmq()
+    lookout = Lookout(url=server.url, name="test")
+    queues, parked = QueueService(lookout), ParkedService(lookout)
+    try:
+        assert await queues.depths()
+        server.pause()
+        for ask in (queues.depths(), queues.depths(), expecting_nobody(parked)):
+            began = time.monotonic()
+            assert await ask is None
+            assert time.monotonic() - began < 6
+        server.resume()
+
+        async def answered() -> bool:
+            return await queues.depths() is not None
+
+        await until(answered, 20)
+        assert (await parked.look(ParkedWanted())).there == 0
+    finally:
+        await lookout.stop(0)
+
+
+async def expecting_nobody(parked: ParkedService) -> None:
+    with pytest.raises(DependencyUnavailable):
+        await parked.look(ParkedWanted())
+
+
+def test_whether_the_api_is_ready_does_not_depend_on_rabbitmq(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_SECRET_KEYS", SECRET_KEYS)
+    service = build()
+    assert service.checks.keys() == {"mongodb"}
+    assert any(isinstance(part, Lookout) for part in service.parts)
 
 
 async def test_rabbitmq_going_away_under_way_is_told_with_what_was_done(

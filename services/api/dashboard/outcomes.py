@@ -1,8 +1,11 @@
 """What pages say of work on many things: how many there were, were done, were left alone, are left. Pure."""
 
 from shared.counts import Counts
+from shared.readable import printable
 
-_REASONS = 5
+_REASONS = 3
+_NOTE_CHARACTERS = 400
+"""A note travels in a cookie, which browsers drop when it has more than 4 KiB."""
 
 
 def number(count: int, most: int | None = None) -> str:
@@ -17,8 +20,9 @@ def outcome(counts: Counts, done: str, most: int | None = None) -> str:
         said.append(f"Left: {number(counts.left, most)}.")
     said += [f"Left alone: {reason}." for reason in left_alone(counts)]
     if counts.failure:
-        said.append(f"It ended early ({counts.failure}): what is done is done, try again for the rest.")
-    return " ".join(said)
+        said.append(f"It ended early ({counts.failure:.120}): what is done is done, try again for the rest.")
+    text = printable(" ".join(said))
+    return text if len(text) <= _NOTE_CHARACTERS else text[: _NOTE_CHARACTERS - 1] + "…"
 
 
 def act_on(action: str, count: int) -> str | None:

@@ -76,6 +76,7 @@ def dashboard(
         "duration": words.duration,
         "size": words.size,
         "waits": words.waits,
+        "ended": words.ended,
     }
     door = Door(keys)
     live = Live(keys)

@@ -1,6 +1,8 @@
 """Statistics of one hour, of one webhook or of all of a tenant."""
 
 from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Self
 
 from pydantic import BaseModel, Field
@@ -54,13 +56,18 @@ class HourStats(BaseModel):
     @classmethod
     def of(cls, document: dict[str, Any]) -> Self:
         """From the stored document, which holds the hour's minutes."""
-        minutes = document["minutes"].values()
+        return cls.together([document], document["hour"], document["webhook_id"])
+
+    @classmethod
+    def together(cls, documents: Iterable[dict[str, Any]], begins: datetime, webhook_id: str | None) -> Self:
+        """Of several stored documents as if they were one hour: figures add up, percentiles are of all of them."""
+        minutes = [minute for document in documents for minute in document["minutes"].values()]
         counts = _sum(minute["counts"] for minute in minutes)
         latency = _sum(minute["latency"] for minute in minutes)
         decided = counts["succeeded"] + counts["dead"]
         return cls(
-            hour=iso(document["hour"]),
-            webhook_id=document["webhook_id"],
+            hour=iso(begins),
+            webhook_id=webhook_id,
             created=counts.total(),
             **{status.value: counts[status] for status in Status},
             attempts=sum(minute["attempts"] for minute in minutes),

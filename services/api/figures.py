@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.contracts.counts import Counts
-from shared.contracts.stats import HourStats
-from shared.store.mongo import Document
+from shared.contracts.stats import HourStats, Sums
 from shared.store.stats_of_many import StatsOfMany
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
@@ -72,13 +71,14 @@ class FigureService:
         now = self._clock()
         begins = period.begins(now)
         documents = await self._stats.documents(tenant_ids, webhook_id, begins[0], now)
-        by_step: defaultdict[datetime, list[Document]] = defaultdict(list)
+        by_step: defaultdict[datetime, list[Sums]] = defaultdict(list)
         for document in documents:
-            by_step[floor(document["hour"], period.step)].append(document)
+            by_step[floor(document["hour"], period.step)].append(Sums.of(document))
+        steps = [Sums.together(by_step[begin]) for begin in begins]
         return Chart(
             period,
-            [HourStats.together(by_step[begin], begin, webhook_id) for begin in begins],
-            HourStats.together(documents, begins[0], webhook_id),
+            [HourStats.of_sums(sums, begin, webhook_id) for sums, begin in zip(steps, begins, strict=True)],
+            HourStats.of_sums(Sums.together(steps), begins[0], webhook_id),
         )
 
     async def recent(self, webhook_ids: Sequence[str], *, all_waiting: bool = True) -> Mapping[str, Recent]:

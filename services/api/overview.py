@@ -18,6 +18,7 @@ from shared.store.webhooks import Webhooks
 MOST_TENANTS, MOST_WEBHOOKS = 10, 1_000
 """Of more than these together no figures are made: that would be work without end."""
 _SHOWN = 5
+_FEW = 20  # waiting, one of so many
 _CANDIDATES = 2 * _SHOWN
 
 
@@ -94,12 +95,13 @@ def _first(candidates: Iterable[Ranked], by: Callable[[Ranked], int]) -> list[Ra
 
 
 def _sickness(one: Ranked) -> int:
-    """Deliveries that ended dead or wait, failures since the last success; an open breaker before all of these.
+    """Deliveries that ended dead or pile up, failures since the last success; an open breaker before all of these.
 
-    Nothing is sent to an inactive one, and nobody waits for it to be well.
+    Nothing is sent to an inactive one, and nobody waits for it to be well. That a few wait is no trouble.
     """
     total, health = one.recent.total, one.webhook.health
     if not one.webhook.is_active:
         return 0
     open_breaker = health.breaker is not BreakerState.CLOSED
-    return total.dead + total.waiting + health.failures + open_breaker * 10**9
+    piled_up = total.waiting if _FEW * total.waiting > total.created else 0
+    return total.dead + piled_up + health.failures + open_breaker * 10**9

@@ -12,12 +12,19 @@ from shared.times import iso
 
 ByHour = Mapping[datetime, Counts]
 
-# Added up by the database: a document of a busy hour is 20 kB, its counts a few figures.
-_MINUTES: Document = {"$project": {"webhook_id": 1, "hour": 1, "minute": {"$objectToArray": "$minutes"}}}
-_SUMS: Document = {status.value: {"$sum": f"$minute.v.counts.{status.value}"} for status in Status}
-_COUNTED: list[Document] = [_MINUTES, {"$project": {"webhook_id": 1, "hour": 1, **_SUMS}}]
+# Added up by the database: a document of a busy hour is 20 kB, its counts a few figures. In one expression, which took
+# it two thirds of the time that two stages did.
+_MINUTES: Document = {"$map": {"input": {"$objectToArray": "$minutes"}, "in": "$$this.v.counts"}}
+_SUMS: Document = {status.value: {"$sum": f"$$minutes.{status.value}"} for status in Status}
+_COUNTED: Document = {
+    "$replaceWith": {
+        "webhook_id": "$webhook_id",
+        "hour": "$hour",
+        "counts": {"$let": {"vars": {"minutes": _MINUTES}, "in": _SUMS}},
+    }
+}
 _TOGETHER: Document = {
-    "$group": {"_id": "$webhook_id", **{status.value: {"$sum": f"${status.value}"} for status in Status}}
+    "$group": {"_id": "$webhook_id", **{status.value: {"$sum": f"$counts.{status.value}"} for status in Status}}
 }
 
 
@@ -34,10 +41,10 @@ class StatsOfMany:
         is not in it.
         """
         prefixes = [key_prefix("", webhook_id) for webhook_id in webhook_ids]
-        wanted = {"$match": {"$or": [{"hour": {"$gte": whole_from}}, {Status.WAITING.value: {"$gt": 0}}]}}
+        wanted = {"$match": {"$or": [{"hour": {"$gte": whole_from}}, {"counts.waiting": {"$gt": 0}}]}}
         found: defaultdict[str, dict[datetime, Counts]] = defaultdict(dict)
         for row in await self._counted(_within(prefixes, since, until), "_id_", [wanted]) if prefixes else ():
-            found[row["webhook_id"]][row["hour"]] = Counts.of(row)
+            found[row["webhook_id"]][row["hour"]] = Counts.of(row["counts"])
         return found
 
     async def total(self, tenant_ids: Iterable[str], since: datetime, until: datetime) -> Counts:
@@ -55,7 +62,7 @@ class StatsOfMany:
     async def documents(
         self, tenant_ids: Iterable[str], webhook_id: str | None, since: datetime, until: datetime
     ) -> list[Document]:
-        """Whole ones, for `HourStats.together`: of one webhook, or of all of each of these tenants."""
+        """Whole ones, for `Sums`: of one webhook, or of all of each of these tenants."""
         tenants = list(tenant_ids)
         prefixes = {key_prefix(tenant_id, webhook_id) for tenant_id in tenants}
         query = {**_within(prefixes, since, until), "tenant_id": {"$in": tenants}}
@@ -66,7 +73,7 @@ class StatsOfMany:
 
     async def _counted(self, query: Document, index: str, then: Iterable[Document] = ()) -> list[Document]:
         async with unavailable_if_gone():
-            cursor = self._mongo.db.stats.aggregate([{"$match": query}, *_COUNTED, *then], hint=index)
+            cursor = self._mongo.db.stats.aggregate([{"$match": query}, _COUNTED, *then], hint=index)
             return await cursor.to_list(None)
 
 

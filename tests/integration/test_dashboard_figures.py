@@ -257,6 +257,15 @@ async def test_the_first_page_has_the_day_s_figures_and_who_is_busiest_and_in_tr
     assert re.findall(r"/webhooks/(webhook_\w+)", trouble) == [failing, busy]
 
 
+async def test_that_many_wait_is_trouble_and_that_a_few_do_is_none(site: Site, browser: Browser) -> None:
+    many, few = [(await site.create(url=URL + name))["id"] for name in ("many", "few")]
+    await happened(site, hour(site, 0), {many: {"succeeded": 9, "waiting": 5}, few: {"succeeded": 900, "waiting": 5}})
+    await browser.sign_in(await key_of(site, "read"))
+    await browser.get("/overview")
+    trouble = browser.page.split("<h2>Webhooks in trouble</h2>")[1]
+    assert re.findall(r"/webhooks/(webhook_\w+)", trouble) == [many]
+
+
 async def ill(site: Site, webhook_id: str, tenant: str) -> None:
     """A hundred attempts failed, and none succeeded since."""
     attempt = Attempt(
@@ -278,7 +287,7 @@ async def test_a_webhook_that_fails_is_in_trouble_also_without_deliveries_unless
     assert webhook["id"] in browser.page
     await site.call("PATCH", f"/api/v1/webhooks/{webhook['id']}", {"is_active": False})
     await browser.get("/overview")
-    assert "None: nothing fails and nothing waits." in browser.page
+    assert "None: nothing fails and nothing piles up." in browser.page
 
 
 async def test_the_operator_sees_few_tenants_together_and_of_many_what_an_index_knows(

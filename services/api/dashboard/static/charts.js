@@ -13,8 +13,13 @@ const HEIGHT = 220;
 const DAY = 86_400;
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 const UNITS = [[3_600_000, "h"], [60_000, "min"], [1_000, "s"], [1, "ms"]];
-// Where an axis of durations may have a line, in milliseconds: round figures of these units.
-const LINES = UNITS.toReversed().flatMap(([size, unit]) => ({ ms: [1, 2, 5, 10, 20, 50, 100, 200, 500], s: [1, 2, 5, 10, 30], min: [1, 2, 5, 10, 30], h: [1, 2, 4, 8, 24, 72, 168, 720] })[unit].map((count) => count * size));
+// Where an axis of durations may have a line, in milliseconds.
+const LINES = [
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500],
+  ...[1, 2, 5, 10, 30].map((seconds) => seconds * 1_000),
+  ...[1, 2, 5, 10, 30].map((minutes) => minutes * 60_000),
+  ...[1, 2, 4, 8, 24, 72, 168, 720].map((hours) => hours * 3_600_000),
+];
 const table = document.getElementById("figures");
 
 function colour(name) {
@@ -22,7 +27,8 @@ function colour(name) {
 }
 
 function column(name) {
-  return Array.from(table.querySelectorAll(`[data-of="${name}"]`), (cell) => ("value" in cell.dataset ? Number(cell.dataset.value) : null));
+  const cells = Array.from(table.querySelectorAll(`[data-of="${name}"]`));
+  return cells.map((cell) => ("value" in cell.dataset ? Number(cell.dataset.value) : null));
 }
 
 function duration(milliseconds) {
@@ -32,37 +38,56 @@ function duration(milliseconds) {
 
 function ticks(_chart, places, _axis, _space, step) {
   return places.map((place) => {
-    const text = new Date(place * 1000).toISOString();
-    return step >= DAY || place % DAY === 0 ? `${Number(text.slice(8, 10))} ${MONTHS[Number(text.slice(5, 7)) - 1]}` : text.slice(11, 16);
+    const moment = new Date(place * 1000);
+    if (step < DAY && place % DAY) return moment.toISOString().slice(11, 16);
+    return `${moment.getUTCDate()} ${MONTHS[moment.getUTCMonth()]}`;
   });
 }
 
 function axis(more) {
-  return { stroke: colour("--pico-color"), grid: { stroke: colour("--pico-muted-border-color"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif", ...more };
+  const grid = { stroke: colour("--pico-muted-border-color"), width: 1 };
+  return { stroke: colour("--pico-color"), grid, ticks: { show: false }, font: "12px system-ui, sans-serif", ...more };
 }
 
 // Each on top of those before it. What is on top is painted first, so that of each its own part is seen.
 function stacked(names) {
   const own = names.map(column);
-  const upTo = (last) => own[last].map((count, row) => (count ? own.slice(0, last + 1).reduce((sum, counts) => sum + counts[row], 0) : null));
-  const series = names.map((name) => ({ fill: colour(LOOKS[name].colour), stroke: colour(LOOKS[name].colour), width: 0, paths: uPlot.paths.bars({ size: [0.8, 48] }), points: { show: false } }));
+  const sum = (row, last) => own.slice(0, last + 1).reduce((total, counts) => total + counts[row], 0);
+  const upTo = (last) => own[last].map((count, row) => (count ? sum(row, last) : null));
+  const paths = uPlot.paths.bars({ size: [0.8, 48] });
+  const series = names.map((name) => ({ fill: colour(LOOKS[name].colour), width: 0, paths, points: { show: false } }));
+  const whole = (_chart, places) => places.map((place) => (Number.isInteger(place) ? place.toLocaleString("en") : ""));
   return {
     data: names.map((_, last) => upTo(last)).reverse(),
     series: series.reverse(),
     scale: { range: (_chart, _low, high) => [0, Math.max((high ?? 0) * 1.05, 4)] },
-    axis: axis({ size: 64, values: (_chart, places) => places.map((place) => (Number.isInteger(place) ? place.toLocaleString("en") : "")) }),
+    axis: axis({ size: 64, values: whole }),
   };
+}
+
+// Those that no line leads to: between two gaps.
+function alone(values) {
+  const gap = (row) => (values[row] ?? null) === null;
+  return [...values.keys()].filter((row) => !gap(row) && gap(row - 1) && gap(row + 1));
 }
 
 // On a logarithmic scale: a success at once and one after hours of attempts are both to be seen.
 function lines(names) {
   const few = (found) => found.filter((_, number) => number % Math.ceil(found.length / 7) === 0);
+  const data = names.map((name) => column(name).map((value) => (value === null ? null : Math.max(1, value))));
   return {
-    data: names.map((name) => column(name).map((value) => (value === null ? null : Math.max(1, value)))),
-    series: names.map((name) => ({ stroke: colour(LOOKS[name].colour), dash: LOOKS[name].dash, width: 2, points: { size: 5 } })),
+    data,
+    series: names.map((name, number) => {
+      const stroke = colour(LOOKS[name].colour);
+      const points = { show: true, size: 6, fill: stroke, filter: () => alone(data[number]) };
+      return { stroke, dash: LOOKS[name].dash, width: 2, points };
+    }),
     scale: {
       distr: 3,
-      range: (_chart, low, high) => [LINES.findLast((line) => line < low) ?? 1, LINES.find((line) => line > high) ?? (high ?? 500) * 2],
+      range: (_chart, low, high) => [
+        LINES.findLast((line) => line < low) ?? 1,
+        LINES.find((line) => line > high) ?? (high ?? 500) * 2,
+      ],
     },
     axis: axis({
       size: 64,
@@ -75,9 +100,10 @@ function lines(names) {
 
 // The row that is pointed at, as the table has it.
 function read(figure, row) {
-  const line = row === null || row === undefined ? null : table.tBodies[0].rows[row];
-  const parts = Array.from(figure.querySelectorAll("[data-series]"), (one) => `${one.textContent} ${line?.querySelector(`[data-of="${one.dataset.series}"]`).textContent}`);
-  figure.querySelector(".readout").textContent = line ? `${line.cells[0].textContent}: ${parts.join(", ")}` : "\u00a0";
+  const line = table.tBodies[0].rows[row ?? -1];
+  const value = (name) => line.querySelector(`[data-of="${name}"]`).textContent;
+  const words = () => Array.from(figure.querySelectorAll("[data-series]"), (one) => `${one.textContent} ${value(one.dataset.series)}`);
+  figure.querySelector(".readout").textContent = line ? `${line.cells[0].textContent}: ${words().join(", ")}` : "\u00a0";
 }
 
 function draw(place) {

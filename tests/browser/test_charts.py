@@ -11,7 +11,7 @@ from playwright.async_api import Browser, expect
 from deploy.local.servers import Server
 from tests.browser.conftest import LOOKS, Tab, tab
 from tests.browser.test_dashboard import without_barrier
-from tests.cluster import ADMIN_KEY, TENANT
+from tests.cluster import ADMIN_KEY, TENANT, until
 from tests.integration.test_api import Site, opened_site
 from tests.integration.test_dashboard_figures import happened, hour, ill
 
@@ -76,13 +76,22 @@ async def test_charts_take_the_colours_of_the_look_when_it_changes(watched: Watc
     async with tab(chromium, watched.base, **LOOKS["light"]) as visitor:
         await opened(visitor, "/overview")
         canvas = visitor.page.locator("canvas").first
-        light = await canvas.evaluate("canvas => canvas.toDataURL()")
+
+        async def drawn() -> str:
+            picture: str = await canvas.evaluate("canvas => canvas.toDataURL()")
+            return picture
+
+        async def darker() -> bool:
+            return await drawn() != light
+
+        async def narrower() -> bool:
+            return bool(await canvas.evaluate("canvas => canvas.clientWidth < 390"))
+
+        light = await drawn()
         await visitor.page.emulate_media(color_scheme="dark")
-        await visitor.page.wait_for_function(
-            "light => document.querySelector('canvas').toDataURL() !== light", arg=light
-        )
+        await until(darker, 10)
         await visitor.page.set_viewport_size({"width": 390, "height": 800})
-        await visitor.page.wait_for_function("document.querySelector('canvas').clientWidth < 390")
+        await until(narrower, 10)
         await expect(visitor.page.locator("canvas")).to_have_count(2)
 
 

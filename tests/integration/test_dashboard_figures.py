@@ -212,6 +212,7 @@ async def test_a_webhook_s_figures_are_a_table_of_each_hour_or_day(
         **{name: str(stats["latency_ms"][name]) for name in ("p50", "p95", "p99")},
     }
     assert "105 deliveries, 90 % of those" in browser.page
+    assert f'<input type="hidden" name="period" value="{period}">' in browser.page  # filters keep it
     for other in ("24h", "7d", "31d"):
         assert f'href="?status=dead&amp;period={other}#figures-heading"' in browser.page
     await browser.get(f"{address}?period=2y")

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, expect
 
 from deploy.local.servers import Server
 from tests.browser.conftest import LOOKS, Tab, tab
-from tests.browser.test_dashboard import without_barrier
+from tests.browser.driving import barriers
 from tests.cluster import ADMIN_KEY, TENANT, until
 from tests.integration.test_api import Site, opened_site
 from tests.integration.test_dashboard_figures import happened, hour, ill
@@ -53,7 +53,7 @@ async def test_charts_have_no_barrier_and_fit(watched: Watched, chromium: Browse
         for path in ("/overview", one, one + "?period=7d", one + "?period=31d", "/webhooks"):
             await visitor.open(path)
             await expect(visitor.page.locator("canvas")).to_have_count(0 if path == "/webhooks" else 2)
-            await without_barrier(visitor, path)
+            assert not [problem async for problem in barriers(visitor, scripts=True)], path
 
 
 async def test_pointing_at_an_hour_reads_its_figures(watched: Watched, chromium: Browser) -> None:

@@ -18,5 +18,8 @@ class OverviewViews:
 
     async def show(self, visit: Visit) -> web.Response:
         overview = await self._does.overview.of(visit.key)
+        everyone = visit.operator and visit.key.tenant_id is None
+        depths = await self._does.queues.depths() if everyone else None
         most = {"tenants": MOST_TENANTS, "webhooks": MOST_WEBHOOKS}
-        return visit.page("overview.html", overview=overview, figures=overview.chart, most=most)
+        shown = {"overview": overview, "figures": overview.chart, "everyone": everyone, "depths": depths}
+        return visit.page("overview.html", most=most, **shown)

@@ -6,7 +6,9 @@ from datetime import timedelta
 from services.api.dead_letters import DeadLetterService
 from services.api.deliveries import DeliveryService
 from services.api.events import EventService
+from services.api.figures import FigureService
 from services.api.keys import KeyService
+from services.api.overview import OverviewService
 from services.api.parked import ParkedService
 from services.api.queues import QueueService
 from services.api.replays import ErasureService, ReplayService
@@ -26,6 +28,7 @@ from shared.egress import Egress
 from shared.routes import Route
 from shared.settings import RetrySettings, load
 from shared.store.audit import Audit
+from shared.store.backlog import Backlog
 from shared.store.dead_letter_acts import DeadLetterActs
 from shared.store.dead_letters import DeadLetters
 from shared.store.health import WebhookHealths
@@ -34,6 +37,8 @@ from shared.store.jobs import Jobs
 from shared.store.keys import Keys
 from shared.store.mongo import Mongo
 from shared.store.slots import Slots
+from shared.store.stats_of_many import StatsOfMany
+from shared.store.webhook_ids import WebhookIds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,22 +56,26 @@ class Services:
     dead_letters: DeadLetterService
     parked: ParkedService
     queues: QueueService
+    figures: FigureService
+    overview: OverviewService
 
 
 def services(mongo: Mongo, keys: Keys, *, egress: Egress, lookout: Lookout, webhooks_per_tenant: int) -> Services:
     webhooks, deliveries, events = wiring.webhooks(mongo), wiring.deliveries(mongo), wiring.events(mongo)
-    history, jobs, clock = History(mongo), Jobs(mongo), mongo.now
+    history, jobs, healths, clock = History(mongo), Jobs(mongo), WebhookHealths(mongo), mongo.now
     letters, by_hand = DeadLetters(mongo, events=events), wiring.by_hand(mongo)
+    expire_after = timedelta(hours=load(RetrySettings).expire_hours)
+    figures = FigureService(stats=StatsOfMany(mongo), expire_after=expire_after, clock=clock)
     return Services(
         webhooks=WebhookService(
             webhooks=webhooks,
             deliveries=deliveries,
             slots=Slots(mongo),
-            healths=WebhookHealths(mongo),
+            healths=healths,
             history=history,
             egress=egress,
             most_per_tenant=webhooks_per_tenant,
-            expire_after=timedelta(hours=load(RetrySettings).expire_hours),
+            expire_after=expire_after,
             clock=clock,
         ),
         samples=Samples(events=events, deliveries=deliveries, clock=clock),
@@ -87,6 +96,10 @@ def services(mongo: Mongo, keys: Keys, *, egress: Egress, lookout: Lookout, webh
         dead_letters=DeadLetterService(letters=letters, acts=DeadLetterActs(mongo, letters=letters, by_hand=by_hand)),
         parked=ParkedService(lookout),
         queues=QueueService(lookout),
+        figures=figures,
+        overview=OverviewService(
+            figures=figures, webhooks=webhooks, ids=WebhookIds(mongo), healths=healths, backlog=Backlog(mongo)
+        ),
     )
 
 

@@ -86,9 +86,11 @@ class WebhookService:
     async def get(self, key: ApiKey, webhook_id: str) -> Webhook:
         return _found(await self._webhooks.get(webhook_id, key.tenant_id), webhook_id)
 
-    async def page(self, key: ApiKey, wanted: TenantListing) -> WebhookPage:
+    async def page(self, key: ApiKey, wanted: TenantListing, containing: str = "") -> WebhookPage:
+        """`containing`: only those with this in their URL, description or id, among those of one tenant."""
+        tenant_id = key.tenant(wanted.tenant_id) if containing else key.tenant_or_all(wanted.tenant_id)
         found = await self._webhooks.page(
-            key.tenant_or_all(wanted.tenant_id), behind=wanted.behind, limit=wanted.limit + 1
+            tenant_id, behind=wanted.behind, limit=wanted.limit + 1, containing=containing
         )
         following = next_cursor([Position(webhook.created_at, webhook.id) for webhook in found], wanted.limit)
         healths = await self._healths.of(webhook.id for webhook in found[: wanted.limit])

@@ -1,6 +1,9 @@
 """Statistics of one hour, of one webhook or of all of a tenant."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 from pydantic import BaseModel, Field
@@ -33,6 +36,33 @@ class Latencies(BaseModel):
     p99: int = Field(description="99 % of them took at most so many milliseconds")
 
 
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Deliveries by status, latencies by bucket, all attempts. They add up, which percentiles do not."""
+
+    counts: Counter[str]
+    latency: Counter[str]
+    attempts: int
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Self:
+        """From the stored document, which holds an hour's minutes."""
+        minutes = document["minutes"].values()
+        return cls(
+            _sum(minute["counts"] for minute in minutes),
+            _sum(minute["latency"] for minute in minutes),
+            sum(minute["attempts"] for minute in minutes),
+        )
+
+    @classmethod
+    def together(cls, parts: Sequence["Sums"]) -> Self:
+        return cls(
+            _sum(part.counts for part in parts),
+            _sum(part.latency for part in parts),
+            sum(part.attempts for part in parts),
+        )
+
+
 class HourStats(BaseModel):
     """A delivery is counted in the hour in which it was made, by what became of it until now."""
 
@@ -53,19 +83,22 @@ class HourStats(BaseModel):
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Self:
-        """From the stored document, which holds the hour's minutes."""
-        minutes = document["minutes"].values()
-        counts = _sum(minute["counts"] for minute in minutes)
-        latency = _sum(minute["latency"] for minute in minutes)
+        """From the stored document."""
+        return cls.of_sums(Sums.of(document), document["hour"], document["webhook_id"])
+
+    @classmethod
+    def of_sums(cls, sums: Sums, begins: datetime, webhook_id: str | None) -> Self:
+        """Also of several hours, as if they were one."""
+        counts = sums.counts
         decided = counts["succeeded"] + counts["dead"]
         return cls(
-            hour=iso(document["hour"]),
-            webhook_id=document["webhook_id"],
+            hour=iso(begins),
+            webhook_id=webhook_id,
             created=counts.total(),
             **{status.value: counts[status] for status in Status},
-            attempts=sum(minute["attempts"] for minute in minutes),
+            attempts=sums.attempts,
             success_rate=counts["succeeded"] / decided if decided else None,
-            latency_ms=_latencies({int(bucket): count for bucket, count in latency.items()}),
+            latency_ms=_latencies({int(bucket): count for bucket, count in sums.latency.items()}),
         )
 
 
@@ -74,11 +107,13 @@ class StatsPage(BaseModel):
     next_cursor: NextCursor
 
 
-def _sum(parts: Any) -> Counter[str]:
-    total: Counter[str] = Counter()
+def _sum(parts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    """As `Counter.update` would, in half the time: a month has a million figures."""
+    total: dict[str, int] = {}
     for part in parts:
-        total.update(part)
-    return total
+        for name, count in part.items():
+            total[name] = total.get(name, 0) + count
+    return Counter(total)
 
 
 def _latencies(counts: dict[int, int]) -> Latencies | None:

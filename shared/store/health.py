@@ -93,6 +93,22 @@ class WebhookHealths:
             cursor = self._mongo.db.webhook_health.find(query, {"_id": 1}).hint("failures").limit(_MOST)
             return [document["_id"] for document in await cursor.to_list(None)]
 
+    async def worst(self, webhook_ids: Iterable[str], most: int) -> list[str]:
+        """Of these, the ones with the most failures since the last success, if they have any."""
+        query = {"_id": {"$in": list(webhook_ids)}, "failures": {"$gt": 0}}
+        async with unavailable_if_gone():
+            cursor = self._mongo.db.webhook_health.find(query, {"failures": 1}).hint("_id_")
+            found = await cursor.to_list(None)
+        found.sort(key=lambda document: -document["failures"])
+        return [document["_id"] for document in found[:most]]
+
+    async def worst_of_all(self, most: int) -> list[str]:
+        """Of all tenants, among those with failures enough to be in the index."""
+        async with unavailable_if_gone():
+            cursor = self._mongo.db.webhook_health.find({"failures": {"$gte": 20}}, {"_id": 1}).hint("failures")
+            found = await cursor.sort("failures", -1).limit(most).to_list(None)
+        return [document["_id"] for document in found]
+
     async def others(self, webhook_id: str, lately: timedelta) -> tuple[int, int]:
         """How many other endpoints did well lately, and how many did not."""
         since = self._mongo.now() - lately

@@ -105,12 +105,12 @@ class Stats:
             "webhook_id": webhook_id,
             "expires_at": cell.hour + _HOUR + self._kept,
         }
-        key = _prefix(cell.tenant_id, webhook_id) + iso(cell.hour)
+        key = key_prefix(cell.tenant_id, webhook_id) + iso(cell.hour)
         return UpdateOne({"_id": key, **condition}, {"$set": figures, "$setOnInsert": facts}, upsert=True)
 
     async def hours(self, tenant_id: str, webhook_id: str | None, since: datetime, until: datetime) -> list[HourStats]:
         """Hours that begin in [since, until) and have deliveries, in order; of one webhook or of all together."""
-        prefix = _prefix(tenant_id, webhook_id)
+        prefix = key_prefix(tenant_id, webhook_id)
         query = {"_id": {"$gte": prefix + iso(since), "$lt": prefix + iso(until)}, "tenant_id": tenant_id}
         async with unavailable_if_gone():
             documents = await self._mongo.db.stats.find(query).hint("_id_").sort("_id", 1).to_list(None)
@@ -140,5 +140,6 @@ def _not_before(as_of: datetime) -> Document:
     return {"$not": {"$gte": as_of}}
 
 
-def _prefix(tenant_id: str, webhook_id: str | None) -> str:
+def key_prefix(tenant_id: str, webhook_id: str | None) -> str:
+    """Of the keys of one webhook's hours, or of all of a tenant's together."""
     return f"w/{webhook_id}/" if webhook_id else f"t/{tenant_id}/"

@@ -1,5 +1,6 @@
 """Webhooks as documents. The view in memory that services match and deliver by is in `view.py`."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -54,12 +55,25 @@ class Webhooks:
         """All of a tenant, newest first."""
         return await self.page(tenant_id, behind=None, limit=0)
 
-    async def page(self, tenant_id: str | None, *, behind: Position | None, limit: int) -> list[Webhook]:
-        """Newest first. Without a tenant, of all of them."""
+    async def page(
+        self, tenant_id: str | None, *, behind: Position | None, limit: int, containing: str = ""
+    ) -> list[Webhook]:
+        """Newest first. Without a tenant, of all of them. With `containing`, those whose URL, description
+        or id has this in it: all of the tenant are looked through.
+        """
         query: Document = {"tenant_id": tenant_id} if tenant_id else {}
         query |= window(behind)
+        if containing:
+            part = {"$regex": re.escape(containing), "$options": "i"}
+            query["$and"] = [{"$or": [{name: part} for name in ("url", "description", "_id")]}]
         index = "tenant" if tenant_id else "all"
         documents = await newest(self._mongo, "webhooks", query, index=index, limit=limit)
+        return [self._webhook(document) for document in documents]
+
+    async def some(self, webhook_ids: Iterable[str]) -> list[Webhook]:
+        """Those of them that exist, in no order."""
+        async with unavailable_if_gone():
+            documents = await self._mongo.db.webhooks.find({"_id": {"$in": list(webhook_ids)}}).to_list(None)
         return [self._webhook(document) for document in documents]
 
     async def count(self, tenant_id: str) -> int:

@@ -86,6 +86,7 @@ async def test_trouble_is_found_understood_mended_and_sent_again(services: Clust
         await until(told, 20, services.logs)
         page = visitor.page
         await visitor.sign_in(key)
+        await page.get_by_role("link", name="Webhooks", exact=True).click()
         await expect(page.get_by_text("troubled")).to_be_visible()
         await page.get_by_role("link", name=endpoint.url).click()
         await page.get_by_role("link", name=re.compile("^delivery_")).click()

@@ -31,8 +31,10 @@ _WEBHOOK, _DELIVERY, _EVENT = "/webhooks/{webhook_id}", "/deliveries/{delivery_i
 
 VIEWS: Sequence[View] = (
     View("/sign-in", ("API key", "Signing in ends when the key is revoked"), by="anybody"),
-    View("", ("Create Webhook",)),
-    View("/", ("Create Webhook",)),
+    View("", ("Busiest webhooks",)),
+    View("/", ("Busiest webhooks",)),
+    View("/overview", ("Deliveries made", "Success rate", "Waiting now", "Webhooks in trouble", "failing")),
+    View("/overview", ("All tenants together", "Waiting deliveries by due time", "Overdue"), by="operator"),
     View("/webhooks", ("healthy", "failing", "troubled", "inactive", "paused", "no answer came within 1 s")),
     View("/webhooks", ("Of all tenants",), by="operator"),
     View("/webhooks/new", ("Webhook URL", "session.completed")),

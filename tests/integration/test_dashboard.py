@@ -43,7 +43,7 @@ class Browser:
 
     async def sign_in(self, key: str) -> None:
         await self.get("/sign-in")
-        await self.post("/sign-in", key=key)
+        await self.post("/sign-in", key=key, next="/dashboard/webhooks")
         assert self.path == "/dashboard/webhooks", self.page
 
     async def _ask(self, method: str, path: str, form: dict[str, Any] | None) -> str:
@@ -243,9 +243,9 @@ async def test_an_unknown_key_is_told_so_and_only_our_own_pages_are_gone_back_to
     secret = await key_of(site, "read")
     for following, path in (
         ("/dashboard/deliveries?status=dead", "/dashboard/deliveries"),
-        ("//elsewhere.example/", "/dashboard/webhooks"),
-        ("https://elsewhere.example/", "/dashboard/webhooks"),
-        ("/dashboard//elsewhere.example/", "/dashboard/webhooks"),
+        ("//elsewhere.example/", "/dashboard/overview"),
+        ("https://elsewhere.example/", "/dashboard/overview"),
+        ("/dashboard//elsewhere.example/", "/dashboard/overview"),
     ):
         await browser.get("/sign-in")
         await browser.post("/sign-in", key=secret, next=following)
@@ -274,6 +274,7 @@ async def test_the_operator_sees_all_tenants_and_picks_one(site: Site, browser: 
     assert URL + "/mine" in browser.page
     assert URL + "/other" in browser.page
     await browser.post("/tenant", tenant_id=OTHER)
+    await browser.get("/webhooks")
     assert URL + "/mine" not in browser.page
     assert URL + "/other" in browser.page
     await browser.post("/tenant", tenant_id="no tenant")

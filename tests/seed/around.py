@@ -92,7 +92,7 @@ def stats_documents(tenants: Tenants, webhooks: Mapping[str, Sequence[str]], beg
             for number in range(SPAN // _HOUR):
                 hour = first + number * _HOUR
                 who = {"tenant_id": tenant_id, "webhook_id": webhook_id}
-                prefix = stats._prefix(tenant_id, webhook_id)
+                prefix = stats.key_prefix(tenant_id, webhook_id)
                 when = {"_id": prefix + iso(hour), "hour": hour, "expires_at": hour + KEPT}
                 minutes = {str(minute): _FIGURES for minute in range(0, 60, 3)}
                 yield {**when, "v": stats.VERSION, **who, "minutes": minutes}

@@ -14,12 +14,14 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from services.api.dashboard import words
 from services.api.dashboard.addresses import event_address
 from services.api.dashboard.assets import Assets
+from services.api.dashboard.figures import FILTERS
 from services.api.dashboard.live import Live
 from services.api.dashboard.session import SealedCookie
 from services.api.dashboard.views.dead_letters import DeadLetterViews
 from services.api.dashboard.views.deliveries import DeliveryViews
 from services.api.dashboard.views.door import Door
 from services.api.dashboard.views.events import EventViews
+from services.api.dashboard.views.overview import OverviewViews
 from services.api.dashboard.views.parked import ParkedViews
 from services.api.dashboard.views.replays import ReplayViews
 from services.api.dashboard.views.webhooks import WebhookViews
@@ -77,12 +79,14 @@ def dashboard(
         "size": words.size,
         "waits": words.waits,
         "ended": words.ended,
+        **FILTERS,
     }
     door = Door(keys)
     live = Live(keys)
     app.on_shutdown.append(live.stop)
     views = [
         *door.views(),
+        *OverviewViews(does).views(),
         *WebhookViews(does, live).views(),
         *ReplayViews(does, live).views(),
         *DeliveryViews(does, live).views(),

@@ -43,10 +43,10 @@ class Door:
             return await self._form(request, following, problem=str(refused) if given else "Paste an API key.")
         session = await new_session(request)  # nothing of before the signing in is trusted
         session["key"] = digest(given)
-        return redirect(_inside(following) or "/webhooks")
+        return redirect(_inside(following) or "/overview")
 
     async def home(self, visit: Visit) -> web.Response:
-        return redirect("/webhooks")
+        return redirect("/overview")
 
     async def sign_out(self, visit: Visit) -> web.Response:
         visit.session.invalidate()
@@ -60,7 +60,7 @@ class Door:
         if tenant_id and not re.fullmatch(FORMS["tenant_id"][1:-1], tenant_id):
             raise Refused(400, "INVALID_REQUEST", f"{tenant_id!r:.60} is not the id of a tenant")
         visit.session["tenant_id"] = tenant_id or None
-        return redirect("/webhooks")
+        return redirect("/overview")
 
     async def _form(self, request: web.Request, following: str, problem: str = "") -> web.Response:
         session = await get_session(request)

@@ -1,25 +1,34 @@
 """Webhooks: the list, one of them, its form, and what its buttons do."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from aiohttp import web
+from pydantic import StringConstraints
 
+from services.api.dashboard.figures import WebhookWanted, figures
 from services.api.dashboard.forms import NAMES, WebhookForm, field_of
 from services.api.dashboard.live import Live, Look
-from services.api.dashboard.visit import View, Visit
+from services.api.dashboard.visit import View, Visit, redirect
 from services.api.services import Services
 from shared.contracts.delivery import Status
 from shared.contracts.event_types import EVENT_TYPES
-from shared.contracts.history import WebhookHistory
-from shared.contracts.listing import TenantListing
+from shared.contracts.ids import FORMS
+from shared.contracts.listing import Cursor, Query, TenantListing
 from shared.contracts.webhook import Webhook, WebhookAnswer
 from shared.contracts.webhook_requests import Rotation, WebhookCreate, WebhookPatch
 from shared.errors import Refused
 
 _ONE = "/webhooks/{webhook_id}"
 SHOWN = "25"
+
+
+class WebhooksWanted(Query):
+    """Parameters of the list. `q`: a part of what stands in a webhook's URL, description or id."""
+
+    q: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+    cursor: Cursor | None = None
 
 
 class WebhookViews:
@@ -48,9 +57,15 @@ class WebhookViews:
         ]
 
     async def all(self, visit: Visit) -> web.Response:
-        wanted = visit.asked(TenantListing)
-        page = await self._does.webhooks.page(visit.key, wanted)
-        return visit.page("webhooks.html", page=page, first=not wanted.cursor)
+        """The operator who has not picked a tenant may only ask for an id: else all there are would be read."""
+        wanted = visit.asked(WebhooksWanted)
+        if wanted.q and visit.key.tenant_id is None:
+            if re.fullmatch(FORMS["webhook_id"][1:-1], wanted.q):
+                return redirect(_address(wanted.q))
+            return visit.page("webhooks.html", page=None, q=wanted.q)
+        page = await self._does.webhooks.page(visit.key, TenantListing(cursor=wanted.cursor), wanted.q)
+        recents = await self._does.figures.recent([webhook.id for webhook in page.webhooks])
+        return visit.page("webhooks.html", page=page, recents=recents, q=wanted.q, first=not wanted.cursor)
 
     async def new(self, visit: Visit) -> web.Response:
         return self._form(visit, WebhookForm.empty(), None)
@@ -87,7 +102,9 @@ class WebhookViews:
         return visit.to(_address(webhook.id), text + " The secret is shown only now." * bool(made), made)
 
     async def one(self, visit: Visit) -> web.Response:
-        return visit.page("webhook.html", statuses=list(Status), **await self._with_deliveries(visit))
+        shown = await self._with_deliveries(visit)
+        drawn = await figures(self._does, visit, shown["webhook"], shown["wanted"])
+        return visit.page("webhook.html", statuses=list(Status), **shown, **drawn)
 
     async def follow(self, visit: Visit) -> web.StreamResponse:
         """How it does and its newest deliveries, whenever one of them moves."""
@@ -100,7 +117,7 @@ class WebhookViews:
 
     async def _with_deliveries(self, visit: Visit) -> dict[str, Any]:
         webhook = await self._shown(visit)
-        wanted = visit.asked(WebhookHistory, limit=SHOWN)
+        wanted = visit.asked(WebhookWanted, limit=SHOWN)
         page = await self._does.deliveries.of_webhook(visit.key, webhook.id, wanted)
         return {"webhook": webhook, "page": page, "wanted": wanted}
 

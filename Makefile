@@ -56,6 +56,10 @@ bench-isolation: $(DEV_READY) ## measure what endpoints that hang or are slow co
 bench-api: $(DEV_READY) ## measure how long each list and detail request of the API takes, with 200,000 deliveries
 	@exec $(PYTHON) -m tests.bench.api
 
+.PHONY: bench-pages
+bench-pages: $(DEV_READY) ## measure each page of the dashboard with 200,000 deliveries: p50, p95, p99, bytes (a minute)
+	@exec $(PYTHON) -m tests.bench.pages
+
 .PHONY: setup
 setup: $(DEV_READY) ## only make the virtual environment, for run and development
 

@@ -25,10 +25,10 @@ from shared.store.keys import Keys
 from shared.store.mongo import Mongo
 from tests.bench.frame import FOLDER, LOGS, bench, progress_bar
 from tests.bench.meters import CpuMeter, server_roles
-from tests.bench.report import OTHERS_DISTURB_PERCENT
+from tests.bench.report import show_disturbance
 from tests.cluster import SECRET_KEYS, Cluster, cluster
 from tests.reads import Query, cursors, is_list, path, queries, read_routes
-from tests.seed import Seeded, seed
+from tests.seed import Seeded, seed_cluster
 
 AT_ONCE = 16
 MAIN_LIST = "list_deliveries"
@@ -80,11 +80,7 @@ class Timings:
         for row in self.found:
             if row.at_once > 1:
                 console.print(f"{row.operation}, {row.at_once} at once: {row.per_second:,.0f} requests/s")
-        others = median(row.others_percent for row in self.found)
-        if others > OTHERS_DISTURB_PERCENT:
-            console.print(
-                f"disturbed: other programs used {others:.0f} % of this machine; repeat it when they are quiet"
-            )
+        show_disturbance(median(row.others_percent for row in self.found), console)
 
 
 async def measure(servers: Servers, console: Console, requests: int) -> Timings:
@@ -103,11 +99,10 @@ async def measure(servers: Servers, console: Console, requests: int) -> Timings:
 
 async def _filled(services: Cluster) -> list[Read]:
     """Fills the database; answers what can be asked then."""
+    seeded = await seed_cluster(services)
     os.environ["DISPATCHER_SECRET_KEYS"] = SECRET_KEYS  # the routes are made here too, to see which there are
-    mongo = Mongo(url=services.mongodb_url, database=services.settings["MONGODB_DATABASE"], timeout_seconds=30)
+    mongo = Mongo(url=services.mongodb_url, database="none", timeout_seconds=30)
     try:
-        seeded = await seed(mongo)
-        await mongo.db.client.admin.command("fsync")  # nothing of this is left to write while we measure
         keys, lookout = Keys(mongo, admin_key=""), wiring.lookout("bench")
         table = api.routes(api.services(mongo, keys, egress=Egress(""), lookout=lookout, webhooks_per_tenant=1))
         return list(_reads(table, seeded))

@@ -72,10 +72,17 @@ def _show_throughput(found: Throughput, console: Console) -> None:
             f"INVALID: the raw loop needs more than {RAW_LOOP_VALID_BELOW_US} CPU µs per POST on this machine"
         )
     others = median(r.others_percent for r in found.repetitions)
-    if others > OTHERS_DISTURB_PERCENT:
-        console.print(f"disturbed: other programs used {others:.0f} % of this machine; repeat it when they are quiet")
+    show_disturbance(others, console)
     if found.extra_deliveries:
         console.print(f"{found.extra_deliveries:,} deliveries were received more than once")
+
+
+def show_disturbance(others_percent: float, console: Console) -> None:
+    """Of the machine, what had nothing to do with the measurement."""
+    if others_percent > OTHERS_DISTURB_PERCENT:
+        console.print(
+            f"disturbed: other programs used {others_percent:.0f} % of this machine; repeat it when they are quiet"
+        )
 
 
 def _cpu(throughput: Throughput | None, latency: Latency | None) -> Table:

@@ -12,6 +12,8 @@ import aio_pika
 from aiohttp import web
 
 from services.api.dashboard.words import standing
+from services.api.parked import ParkedAsked, ParkedService
+from shared.broker.lookout import Lookout
 from shared.broker.topology import EVENTS
 from shared.contracts.event_types import EVENT_TYPES
 from shared.contracts.webhook import WebhookAnswer
@@ -93,24 +95,16 @@ async def troubled(services: Cluster, folder: Path) -> AsyncIterator[dict[str, d
         webhooks = {}
         for name, trouble in TROUBLES.items():
             url = f"{await stack.enter_async_context(_listening(trouble, folder))}/hooks/{name}"
-            types = {"event_types": [ONCE, OFTEN] if trouble.often else [ONCE]}
-            webhooks[name] = (await services.create_webhook(url, **types, **trouble.fields))["id"]
+            fields = {"event_types": [ONCE, OFTEN] if trouble.often else [ONCE], **trouble.fields}
+            webhooks[name] = (await services.create_webhook(url, **fields))["id"]
         address = f"{services.api}/api/v1/webhooks/{webhooks['paused']}"
         async with services.http.patch(address, json={"paused": True}) as response:
             assert response.status == 200
         await _publish(services)
-        ids = {name: await _ids(services, name, webhook_id) for name, webhook_id in webhooks.items()}
-        ids["healthy"]["replay_id"] = await _replayed(services, webhooks["healthy"])
-        yield ids
-
-
-async def _replayed(services: Cluster, webhook_id: str) -> str:
-    """Nothing failed: it is over as soon as it is looked at."""
-    address, wanted = f"{services.api}/api/v1/webhooks/{webhook_id}/replay", {"since": "2025-01-15T10:00:00.000Z"}
-    async with services.http.post(address, json=wanted) as response:
-        assert response.status == 202
-        identity: str = (await response.json())["id"]
-        return identity
+        met = {name: await _ids(services, name, webhook_id) for name, webhook_id in webhooks.items()}
+        met["missing"]["replay_id"] = await _replayed(services, webhooks["missing"])
+        met["missing"] |= await _ids(services, "missing", webhooks["missing"])
+        yield {**met, "parked": {"parked_id": await _parked(services)}}
 
 
 @asynccontextmanager
@@ -140,7 +134,8 @@ async def _publish(services: Cluster) -> None:
 
 async def _ids(services: Cluster, name: str, webhook_id: str) -> dict[str, str]:
     """Once all is known of it: of the delivery that will show the trouble longest."""
-    trouble, found = TROUBLES[name], []
+    trouble = TROUBLES[name]
+    found: list[dict[str, Any]] = []
 
     async def met() -> bool:
         found[:] = [one for one in await services.deliveries(webhook_id) if trouble.met(one)]
@@ -150,4 +145,30 @@ async def _ids(services: Cluster, name: str, webhook_id: str) -> dict[str, str]:
 
     await until(met, 20, lambda: f"{name}\n{services.logs()}")
     last = max(found, key=lambda one: one["due_at"] or "")
-    return {"webhook_id": webhook_id, "delivery_id": last["id"], "event_id": last["event_id"]}
+    ids = {"webhook_id": webhook_id, "delivery_id": last["id"], "event_id": last["event_id"]}
+    return {"tenant_id": TENANT, **ids}
+
+
+async def _replayed(services: Cluster, webhook_id: str) -> str:
+    """All that failed there, which fails again."""
+    address = f"{services.api}/api/v1/webhooks/{webhook_id}/replay"
+    async with services.http.post(address, json={"since": "2025-01-15T10:00:00.000Z"}) as response:
+        answer = await response.json()
+        assert response.status == 202, answer
+
+    async def done() -> bool:
+        async with services.http.get(f"{services.api}/api/v1/replays/{answer['id']}") as response:
+            ended = (await response.json())["status"] == "done"
+        return ended and all(one["status"] == "dead" for one in await services.deliveries(webhook_id))
+
+    await until(done, 20, services.logs)
+    return str(answer["id"])
+
+
+async def _parked(services: Cluster) -> str:
+    lookout = Lookout(url=services.amqp_url, name="test")
+    try:
+        look = await ParkedService(lookout).look(ParkedAsked().wanted())
+        return look.rows[0].id
+    finally:
+        await lookout.stop(0)

@@ -35,8 +35,8 @@ class Owner:
 
     @property
     def first(self) -> dict[str, str]:
-        """One id of each kind of thing that it has."""
-        return {name: found[0] for name, found in self.ids.items() if found}
+        """Its own id, and one of each kind of thing that it has."""
+        return {"tenant_id": self.tenant_id, **{name: found[0] for name, found in self.ids.items() if found}}
 
 
 @dataclass(frozen=True)

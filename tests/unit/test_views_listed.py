@@ -10,7 +10,7 @@ from shared.limiter import Limiter
 from shared.store.keys import Keys
 from shared.store.mongo import Mongo
 from shared.store.secrets import SecretBox
-from tests.browser.views import LINKED, NO_PAGES, VIEWS
+from tests.browser.views import NO_PAGES, VIEWS
 from tests.cluster import SECRET_KEYS
 
 
@@ -26,7 +26,7 @@ def served() -> set[str]:
 
 def test_every_page_is_in_the_list_of_views(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPATCHER_SECRET_KEYS", SECRET_KEYS)
-    listed = {view.path for view in VIEWS} | LINKED
+    listed = {view.path for view in VIEWS}
     unlisted = served() - listed - NO_PAGES
     assert not unlisted, f"add to VIEWS in tests/browser/views.py, or to NO_PAGES if nobody opens it: {unlisted}"
     assert listed | NO_PAGES == served(), "tests/browser/views.py lists what is not served"

@@ -39,9 +39,9 @@ log = structlog.get_logger()
 warnings.filterwarnings("ignore", category=web.NotAppKeyWarning)
 
 _FOLDER = Path(__file__).parent
+_WORTH_PACKING = 2_000  # bytes; what is smaller goes in one or two packets anyway
 _AWAY = "The database is away for the moment; nothing was changed. Try again."
 _BROKER_AWAY = "RabbitMQ is away for the moment. This page needs it, most others do not. Try again."
-_WORTH_PACKING = 2_000  # bytes; what is smaller goes in one or two packets anyway
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

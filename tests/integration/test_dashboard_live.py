@@ -95,7 +95,7 @@ async def test_a_window_is_counted_before_it_is_sent_again_and_the_job_can_be_ca
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("since", "", "Field required"),
+        ("since", "", "This is needed"),
         ("since", "2025-13-45T10:00", "Input should be a valid datetime"),
         ("until", "2024-01-15T10:00", "Until lies before since"),
         ("per_second", "fast", "Input should be a valid integer"),

@@ -78,6 +78,7 @@ def dashboard(
         "duration": words.duration,
         "size": words.size,
         "waits": words.waits,
+        "ended": words.ended,
         **FILTERS,
     }
     door = Door(keys)

@@ -128,5 +128,5 @@ def _headers(text: str, problems: dict[str, str]) -> dict[str, str] | None:
 
 
 def _sentence(message: str) -> str:
-    text = message.removeprefix("Value error, ")
+    text = message.removeprefix("Value error, ").replace("Field required", "This is needed")
     return text[:1].upper() + text[1:] + "."

@@ -26,6 +26,17 @@ _WAITS = {
     WaitingFor.ORDER: "waits until the one before has ended: the webhook is ordered",
     WaitingFor.NEWER: "waits for a newer update of its session, which would take its place",
 }
+_ENDED = {
+    "gone": "Its endpoint answered 410 Gone, which asks us to stop",
+    "attempts_exhausted": "Every attempt that it may have failed",
+    "expired": "It became too old to be tried again",
+    "webhook_inactive": "Its webhook was switched off before it arrived",
+    "webhook_deleted": "Its webhook was deleted before it arrived",
+    "internal": "Something went wrong on our side, again and again",
+    "event_missing": "Its event was not found",
+    "discarded": "An operator discarded it",
+    "cancelled_by_customer": "It was cancelled here or through the API",
+}
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -72,6 +83,11 @@ def ago(text: str, now: datetime) -> str:
 def waits(reason: WaitingFor | None) -> str:
     """A newer version of the services may know more reasons."""
     return _WAITS.get(reason, "waits for its turn") if reason else "waits for its turn"
+
+
+def ended(reason: str) -> str:
+    """Why a delivery will not arrive by itself."""
+    return _ENDED.get(reason, reason.replace("_", " ").capitalize())
 
 
 def duration(milliseconds: int) -> str:

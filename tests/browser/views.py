@@ -34,7 +34,11 @@ VIEWS: Sequence[View] = (
     View("", ("Busiest webhooks",)),
     View("/", ("Busiest webhooks",)),
     View("/overview", ("Deliveries made", "Success rate", "Waiting now", "Webhooks in trouble", "failing")),
-    View("/overview", ("All tenants together", "Waiting deliveries by due time", "Overdue"), by="operator"),
+    View(
+        "/overview",
+        ("All tenants together", "Waiting deliveries by due time", "Overdue", "deliveries.bulk"),
+        by="operator",
+    ),
     View("/webhooks", ("healthy", "failing", "troubled", "inactive", "paused", "no answer came within 1 s")),
     View("/webhooks", ("Of all tenants",), by="operator"),
     View("/webhooks/new", ("Webhook URL", "session.completed")),

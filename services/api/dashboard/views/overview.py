@@ -20,6 +20,11 @@ class OverviewViews:
         overview = await self._does.overview.of(visit.key)
         everyone = visit.operator and visit.key.tenant_id is None
         depths = await self._does.queues.depths() if everyone else None
-        most = {"tenants": MOST_TENANTS, "webhooks": MOST_WEBHOOKS}
-        shown = {"overview": overview, "figures": overview.chart, "everyone": everyone, "depths": depths}
-        return visit.page("overview.html", most=most, **shown)
+        return visit.page(
+            "overview.html",
+            overview=overview,
+            figures=overview.chart,
+            everyone=everyone,
+            depths=depths,
+            most={"tenants": MOST_TENANTS, "webhooks": MOST_WEBHOOKS},
+        )

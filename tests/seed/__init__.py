@@ -62,9 +62,13 @@ async def seed(mongo: Mongo, tenants: Tenants = TENANTS) -> Seeded:
         _insert(mongo, "deliveries", deliveries.delivery_documents(happenings, dice)),
         _insert(mongo, "events", map(deliveries.event_document, happenings)),
         _insert(mongo, "webhooks", (store._document(webhook) for webhook in webhooks)),
+        _insert(
+            mongo, "tenants", ({"_id": one, "webhooks_version": shares.webhooks} for one, shares in tenants.items())
+        ),
         _insert(mongo, "jobs", around.job_documents(tenants, ids, begins)),
         _insert(mongo, "api_keys", around.key_documents(tenants, begins)),
         _insert(mongo, "audit", around.audit_documents(tenants, ids, begins)),
+        _insert(mongo, "webhook_health", around.health_documents(ids, begins)),
         _insert(mongo, "stats", around.stats_documents(tenants, ids, begins)),
     )
     return Seeded(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.contracts.webhook import Webhook
-from shared.store import audit, jobs, keys, stats
+from shared.store import audit, health, jobs, keys, stats
 from shared.store.mongo import Document
 from shared.times import iso
 from tests.seed.plan import KEPT, SPAN, Tenants, evenly
@@ -85,17 +85,27 @@ def audit_documents(tenants: Tenants, webhooks: Mapping[str, Sequence[str]], beg
 
 
 def stats_documents(tenants: Tenants, webhooks: Mapping[str, Sequence[str]], begins: datetime) -> Iterator[Document]:
-    """Every hour of every tenant, and of its first twenty webhooks."""
-    first = begins.replace(minute=0, second=0)
+    """Every hour of every tenant, and of its first twenty webhooks; of the others, those of the last day."""
+    last = (begins + SPAN).replace(minute=0, second=0)
     for tenant_id in tenants:
-        for webhook_id in (None, *webhooks[tenant_id][:20]):
-            for number in range(SPAN // _HOUR):
-                hour = first + number * _HOUR
+        for number, webhook_id in enumerate((None, *webhooks[tenant_id])):
+            for ago in range(SPAN // _HOUR if number <= 20 else 25):
+                hour = last - ago * _HOUR
                 who = {"tenant_id": tenant_id, "webhook_id": webhook_id}
                 prefix = stats.key_prefix(tenant_id, webhook_id)
                 when = {"_id": prefix + iso(hour), "hour": hour, "expires_at": hour + KEPT}
                 minutes = {str(minute): _FIGURES for minute in range(0, 60, 3)}
                 yield {**when, "v": stats.VERSION, **who, "minutes": minutes}
+
+
+def health_documents(webhooks: Mapping[str, Sequence[str]], begins: datetime) -> Iterator[Document]:
+    """Of every webhook; one in ten has failed for a while."""
+    told = begins + SPAN
+    for tenant_id, ids in webhooks.items():
+        for number, webhook_id in enumerate(ids):
+            failed = {"last_failure_at": told, "last_error": "the endpoint answered 503", "failures": number}
+            facts = {"v": health.VERSION, "tenant_id": tenant_id, "told_at": told, "expires_at": told + KEPT}
+            yield {"_id": webhook_id, **facts, "last_success_at": begins, **(failed if number % 10 == 0 else {})}
 
 
 _FIGURES = {"as_of": datetime(2025, 1, 1), "counts": {"succeeded": 9, "dead": 1}, "attempts": 14, "latency": {"20": 9}}

@@ -24,8 +24,8 @@ TENANTS: Tenants = {
     "tenant-c": Shares(200, 145),
     QUIET: Shares(100, 5),
 }
-ALL_OF_ONE: Tenants = {BUSY: Shares(1_000, 1_000), QUIET: Shares(1, 0)}
-"""The most that one tenant may have, and one that has just begun."""
+ALL_OF_ONE: Tenants = {BUSY: Shares(999, 1_000), QUIET: Shares(1, 0)}
+"""As much as a tenant may have, and one that has just begun."""
 
 
 def evenly(begins: datetime, number: int, of: int) -> datetime:

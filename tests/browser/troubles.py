@@ -24,7 +24,7 @@ from tests.integration.hostile import once
 
 AUTHORITY = Authority()
 SETTINGS = {
-    "ATTEMPT_TIMEOUT_SECONDS": "1",
+    "ATTEMPT_TIMEOUT_SECONDS": "3",
     "BREAKER_FAILURES": "3",
     "BREAKER_PROBE_SECONDS": "3600",
     "RETRY_BASE_SECONDS": "3600",  # what has been met stays to be looked at
@@ -143,7 +143,7 @@ async def _ids(services: Cluster, name: str, webhook_id: str) -> dict[str, str]:
             webhook = WebhookAnswer.model_validate(await response.json())
         return bool(found) and standing(webhook).word == trouble.standing
 
-    await until(met, 20, lambda: f"{name}\n{services.logs()}")
+    await until(met, 40, lambda: f"{name}\n{services.logs()}")
     last = max(found, key=lambda one: one["due_at"] or "")
     ids = {"webhook_id": webhook_id, "delivery_id": last["id"], "event_id": last["event_id"]}
     return {"tenant_id": TENANT, **ids}
@@ -161,7 +161,7 @@ async def _replayed(services: Cluster, webhook_id: str) -> str:
             ended = (await response.json())["status"] == "done"
         return ended and all(one["status"] == "dead" for one in await services.deliveries(webhook_id))
 
-    await until(done, 20, services.logs)
+    await until(done, 40, services.logs)
     return str(answer["id"])
 
 

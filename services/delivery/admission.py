@@ -42,6 +42,7 @@ class _Endpoint:
     line: float = 0.0
     standing: int = 0  # in line, as far as this process knows
     answered: bool = False
+    answered_at: float = 0.0  # for the last time
 
     @property
     def is_slow(self) -> bool:
@@ -129,7 +130,7 @@ class Admission:
         """The next free one, for who was not admitted: at most as many a second as the endpoint has answered lately."""
         state = self._remembered(endpoint)
         state.standing += 1
-        state.line = max(state.line, now, state.breaker.probe_at or now) + 1 / self._pace(state)
+        state.line = max(state.line, now, state.breaker.probe_at or now) + 1 / self._pace(state, now)
         return state.line
 
     def returned(self, endpoint: str, now: float) -> None:
@@ -166,16 +167,17 @@ class Admission:
             state = self._endpoints[endpoint] = _Endpoint(Breaker(self._policy))
         return state
 
-    def _pace(self, state: _Endpoint) -> float:
-        """Slots a second."""
-        if state.breaker.probe_at is not None:
+    def _pace(self, state: _Endpoint, now: float) -> float:
+        """Slots a second. Whoever falls silent counts as slower with each second in which it answers nothing."""
+        if state.breaker.probe_at is not None or (state.slow and not state.answered):
             return _LOWEST_PACE
-        if not (state.answered or state.slow):
+        if not state.answered:
             return _UNKNOWN_PACE
-        return max(_LOWEST_PACE, _GROWTH * state.in_flight / max(state.seconds, _SHORTEST_SECONDS))
+        silent = now - state.answered_at if state.slow else 0.0
+        return max(_LOWEST_PACE, _GROWTH * state.in_flight / max(state.seconds, silent, _SHORTEST_SECONDS))
 
     def _succeeded(self, state: _Endpoint, now: float) -> None:
-        state.answered = True
+        state.answered, state.answered_at = True, now
         state.allowance = min(state.allowance + 1, self._per_endpoint)
         if not state.is_slow:
             state.line, state.standing = now, 0  # no trouble: whoever comes now need not stand in line

@@ -137,8 +137,9 @@ def test_one_quick_answer_among_slow_ones_makes_an_endpoint_no_quick_one() -> No
 
 def test_failures_that_take_long_put_slots_further_apart_and_who_sent_nothing_does_not() -> None:
     admission = admission_of(breaker=NEVER)
-    for _ in range(9):
+    for _ in range(10):
         admission.started("a")
+    admission.finished("a", 0, slow=False, probe=False, ok=True, seconds=2)
     admission.slowed("a")
     first = admission.slot("a", 0)
     admission.finished("a", 0, slow=False, probe=False, ok=None, seconds=60)
@@ -147,6 +148,28 @@ def test_failures_that_take_long_put_slots_further_apart_and_who_sent_nothing_do
     third = admission.slot("a", 0)
     assert second - first == pytest.approx(first * 9 / 8), "one less under way"
     assert third - second == 1.0
+
+
+def test_at_an_endpoint_that_never_answered_slots_are_a_second_apart_once_it_is_slow() -> None:
+    admission = admission_of(breaker=NEVER)
+    for _ in range(5):
+        admission.started("a")
+    assert admission.slot("a", 10) == 10.02, "it may just not have answered yet"
+    admission.slowed("a")
+    assert admission.slot("a", 20) == 21.0
+
+
+@pytest.mark.parametrize(("now", "gap"), [(100.1, 0.02), (100.5, 0.1), (104, 0.8), (130, 1.0)])
+def test_the_longer_an_endpoint_is_silent_the_further_apart_are_its_slots(now: float, gap: float) -> None:
+    admission = admission_of(breaker=NEVER)
+    for _ in range(5):
+        admission.started("a")
+    admission.finished("a", 100, slow=False, probe=False, ok=True, seconds=0.05)
+    quick = admission.slot("a", 200) - 200
+    assert quick == pytest.approx(0.02), "who is not slow is only busy"
+    admission.slowed("a")
+    admission.returned("a", now)
+    assert admission.slot("a", now) - now == pytest.approx(gap)
 
 
 def test_when_its_probe_is_overdue_an_endpoint_s_next_slot_is_still_to_come() -> None:

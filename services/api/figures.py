@@ -8,8 +8,10 @@ from enum import StrEnum
 
 from shared.contracts.counts import Counts
 from shared.contracts.stats import HourStats, Sums
+from shared.store.events import Events
 from shared.store.stats_of_many import StatsOfMany
 
+EVENTS_COUNTED = 5_000
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -61,10 +63,17 @@ class FigureService:
     `expire_after`: older deliveries do not wait any more.
     """
 
-    def __init__(self, *, stats: StatsOfMany, expire_after: timedelta, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, stats: StatsOfMany, events: Events, expire_after: timedelta, clock: Callable[[], datetime]
+    ) -> None:
         self._stats = stats
+        self._events = events
         self._expire_after = expire_after
         self._clock = clock
+
+    async def events_lately(self, tenant_ids: Sequence[str]) -> int:
+        """Of these tenants together in the last hour, up to `EVENTS_COUNTED`."""
+        return await self._events.count(tenant_ids, self._clock() - _HOUR, EVENTS_COUNTED)
 
     async def chart(self, tenant_ids: Iterable[str], webhook_id: str | None, period: Period) -> Chart:
         """Of one webhook, or of all of these tenants together."""

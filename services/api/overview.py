@@ -35,6 +35,7 @@ class Overview:
     """`chart` None: there are too many tenants to put together. `due`: of all tenants, for the operator alone."""
 
     chart: Chart | None
+    events: int
     waiting: int
     busiest: Sequence[Ranked]
     sickest: Sequence[Ranked]
@@ -58,11 +59,14 @@ class OverviewService:
         tenants = [key.tenant_id] if key.tenant_id else await self._ids.few_tenants(MOST_TENANTS, MOST_WEBHOOKS)
         if tenants is None:
             sickest = await self._ranked(await self._healths.worst_of_all(_CANDIDATES))
-            return Overview(None, 0, [], _first(sickest, _sickness), due)
-        chart, waiting, (busiest, sickest) = await asyncio.gather(
-            self._figures.chart(tenants, None, Period.DAY), self._figures.waiting(tenants), self._ranks(tenants)
+            return Overview(None, 0, 0, [], _first(sickest, _sickness), due)
+        chart, events, waiting, (busiest, sickest) = await asyncio.gather(
+            self._figures.chart(tenants, None, Period.DAY),
+            self._figures.events_lately(tenants),
+            self._figures.waiting(tenants),
+            self._ranks(tenants),
         )
-        return Overview(chart, waiting, busiest, sickest, due)
+        return Overview(chart, events, waiting, busiest, sickest, due)
 
     async def _ranks(self, tenants: Sequence[str]) -> tuple[list[Ranked], list[Ranked]]:
         """By the last 24 hours; candidates are whoever stands out in the last two, or has failures now.

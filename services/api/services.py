@@ -65,7 +65,7 @@ def services(mongo: Mongo, keys: Keys, *, egress: Egress, lookout: Lookout, webh
     history, jobs, healths, clock = History(mongo), Jobs(mongo), WebhookHealths(mongo), mongo.now
     letters, by_hand = DeadLetters(mongo, events=events), wiring.by_hand(mongo)
     expire_after = timedelta(hours=load(RetrySettings).expire_hours)
-    figures = FigureService(stats=StatsOfMany(mongo), expire_after=expire_after, clock=clock)
+    figures = FigureService(stats=StatsOfMany(mongo), events=events, expire_after=expire_after, clock=clock)
     return Services(
         webhooks=WebhookService(
             webhooks=webhooks,

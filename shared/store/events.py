@@ -1,7 +1,7 @@
 """Events as documents. An event's document is the mark that its fan-out is done."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bson.binary import Binary
 from pymongo.errors import BulkWriteError
@@ -65,6 +65,12 @@ class Events:
         if wanted.event_type:
             query["event"] = wanted.event_type
         return await newest(self._mongo, "events", query, index="tenant", limit=limit, projection={"data": 0})
+
+    async def count(self, tenant_ids: Sequence[str], since: datetime, most: int) -> int:
+        """Fanned out since then, counted in the index up to `most`."""
+        query = {"tenant_id": {"$in": list(tenant_ids)}, "created_at": {"$gte": since}}
+        async with unavailable_if_gone():
+            return await self._mongo.db.events.count_documents(query, limit=most, hint="tenant")
 
     async def get(self, keys: Iterable[str]) -> dict[str, AcceptedEvent]:
         """By key; what was erased or expired is absent."""

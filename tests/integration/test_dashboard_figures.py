@@ -19,7 +19,7 @@ from shared.latency import bucket
 from shared.store.health import WebhookHealths
 from shared.store.stats import Figures, Stats
 from tests.cluster import ADMIN_KEY, TENANT
-from tests.integration.test_api import Site, opened_site
+from tests.integration.test_api import Site, delivered, opened_site
 from tests.integration.test_dashboard import OTHER, SCRIPT, Browser, key_of
 
 HOUR = timedelta(hours=1)
@@ -112,6 +112,21 @@ async def test_all_and_none_are_said_only_of_all_and_none(
     await happened(site, hour(site, 0), {webhook["id"]: counts})
     await browser.sign_in(await key_of(site, "read"))
     assert words in browser.page
+
+
+async def test_the_overview_counts_the_events_of_the_last_hour(site: Site, browser: Browser) -> None:
+    webhook = await site.create()
+    for number in range(3):
+        await delivered(site, webhook["id"], f"e{number}")
+    long_ago = site.mongo.now() - timedelta(hours=2)
+    await site.mongo.db.events.update_one({"event_id": "e0"}, {"$set": {"created_at": long_ago}})
+    await browser.sign_in(await key_of(site, "read"))
+    await browser.get("/overview")
+    assert re.search(r"Events, last hour</dt><dd>2</dd>", browser.page)
+    await browser.get("/sign-in")
+    await browser.sign_in(await key_of(site, "read", tenant=OTHER))
+    await browser.get("/overview")
+    assert re.search(r"Events, last hour</dt><dd>0</dd>", browser.page)
 
 
 async def test_the_figures_of_all_shown_webhooks_are_one_query_from_an_index(site: Site, browser: Browser) -> None:

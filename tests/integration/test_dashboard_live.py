@@ -146,6 +146,28 @@ async def test_what_waits_is_counted_and_cancelled(site: Site, browser: Browser)
     assert await site.mongo.db.deliveries.count_documents({"status": Status.CANCELLED}) == 3
 
 
+async def test_only_what_the_table_shows_is_cancelled(site: Site, browser: Browser) -> None:
+    webhook = await site.create()
+    for number in range(3):
+        await delivered(site, webhook["id"], f"e{number}")
+    answered = {"status": Status.WAITING, "answered": 503}
+    await site.mongo.db.deliveries.update_one({"event_id": "e1"}, {"$set": answered})
+    await browser.sign_in(await key_of(site, "read", "write"))
+    address = f"/webhooks/{webhook['id']}"
+    await browser.get(address + "?response_status=5xx&event_type=session.created&status=dead")
+    narrowed = "/cancel?status=&amp;event_type=session.created&amp;response_status=5xx"
+    assert narrowed in browser.page, "what is dead cannot be cancelled"
+    await browser.get(address + "/cancel?status=waiting&response_status=5xx")
+    assert "1 deliveries that have not ended and are" in browser.page
+    await browser.post(address + "/cancel", status="waiting", response_status="5xx")
+    assert "Cancelled 1 deliveries" in browser.page
+    (cancelled,) = await site.mongo.db.deliveries.find({"status": Status.CANCELLED}).to_list(None)
+    assert cancelled["event_id"] == "e1"
+    await browser.get(address + "/cancel?response_status=often")
+    assert browser.status == 400
+    assert "response_status" in browser.page
+
+
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [

@@ -27,6 +27,7 @@ from services.api.dashboard.views.replays import ReplayViews
 from services.api.dashboard.views.webhooks import WebhookViews
 from services.api.dashboard.visit import Handler, serve
 from services.api.services import Services
+from shared.contracts.event_types import EVENT_TYPES
 from shared.errors import DependencyUnavailable, Refused, StoreUnavailable
 from shared.limiter import Limiter
 from shared.readable import printable
@@ -70,6 +71,7 @@ def dashboard(
         "standing": words.standing,
         "clock": clock,
         "event_address": event_address,
+        "event_types": list(EVENT_TYPES),
     }
     templates.filters |= {
         "printable": printable,

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from services.api.dashboard.visit import View, Visit
+from services.api.figures import EVENTS_COUNTED
 from services.api.overview import MOST_TENANTS, MOST_WEBHOOKS
 from services.api.services import Services
 
@@ -26,5 +27,5 @@ class OverviewViews:
             figures=overview.chart,
             everyone=everyone,
             depths=depths,
-            most={"tenants": MOST_TENANTS, "webhooks": MOST_WEBHOOKS},
+            most={"tenants": MOST_TENANTS, "webhooks": MOST_WEBHOOKS, "events": EVENTS_COUNTED},
         )

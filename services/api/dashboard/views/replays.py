@@ -1,6 +1,8 @@
 """Again and no more: a window of a webhook's deliveries sent once more, and what waits cancelled."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -9,14 +11,17 @@ from services.api.dashboard.forms import problems_of
 from services.api.dashboard.live import Live, Look
 from services.api.dashboard.visit import View, Visit
 from services.api.services import Services
+from shared.contracts.event import invalid
 from shared.contracts.history import CancelWanted
 from shared.contracts.replay import ReplayListing, ReplayWanted
 from shared.contracts.webhook import WebhookAnswer
 from shared.errors import Refused
+from shared.routes import refused
 
 _WEBHOOK = "/webhooks/{webhook_id}"
 _ONE = "/replays/{replay_id}"
 _FIELDS = ("which", "since", "until", "event_type", "per_second")
+_NARROWING = ("status", "event_type", "response_status")
 _SHOWN = 10
 
 
@@ -87,21 +92,35 @@ class ReplayViews:
         return visit.to(f"/replays/{replay.id}", "Cancelled: nothing more is sent again.")
 
     async def ask_cancel(self, visit: Visit) -> web.Response:
-        webhook = await self._webhook(visit)
-        counted = await self._does.deliveries.cancel_many(visit.key, webhook.id, CancelWanted(dry_run=True))
-        return visit.page("cancel.html", webhook=webhook, count=counted.cancelled)
+        webhook, meant = await self._webhook(visit), _meant(visit.request.query)
+        wanted = _cancel_wanted({**meant, "dry_run": True})
+        counted = await self._does.deliveries.cancel_many(visit.key, webhook.id, wanted)
+        return visit.page("cancel.html", webhook=webhook, meant=meant, count=counted.cancelled)
 
     async def cancel_waiting(self, visit: Visit) -> web.Response:
         """So many as a request has time for; the page says when there are more."""
-        webhook_id = visit.path["webhook_id"]
-        done = await self._does.deliveries.cancel_many(visit.key, webhook_id, CancelWanted())
+        webhook_id, meant = visit.path["webhook_id"], _meant(visit.form)
+        done = await self._does.deliveries.cancel_many(visit.key, webhook_id, _cancel_wanted(meant))
         text = f"Cancelled {done.cancelled:,} deliveries."
         if done.more:
-            return visit.to(f"/webhooks/{webhook_id}/cancel", text + " There are more.")
+            return visit.to(f"/webhooks/{webhook_id}/cancel?{urlencode(meant)}", text + " There are more.")
         return visit.to(f"/webhooks/{webhook_id}", text)
 
     async def _webhook(self, visit: Visit) -> WebhookAnswer:
         return await self._does.webhooks.answer(await self._does.webhooks.get(visit.key, visit.path["webhook_id"]))
+
+
+def _meant(given: Mapping[str, Any]) -> dict[str, str]:
+    """What narrows those that are to be cancelled, as the webhook's page gave it."""
+    return {name: str(given[name]) for name in _NARROWING if given.get(name)}
+
+
+def _cancel_wanted(asked: Mapping[str, Any]) -> CancelWanted:
+    """Raises Refused."""
+    try:
+        return CancelWanted.model_validate(asked)
+    except ValidationError as failure:
+        raise refused(invalid(failure)) from None
 
 
 def _wanted(given: dict[str, str], *, dry_run: bool) -> ReplayWanted:

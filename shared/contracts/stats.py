@@ -108,7 +108,7 @@ class StatsPage(BaseModel):
 
 
 def _sum(parts: Iterable[Mapping[str, int]]) -> Counter[str]:
-    """As `Counter.update` would, in half the time: a month has a million figures."""
+    """As `Counter.update` would, in half the time: a week of a busy site has 100,000 figures."""
     total: dict[str, int] = {}
     for part in parts:
         for name, count in part.items():

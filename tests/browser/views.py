@@ -50,6 +50,7 @@ VIEWS: Sequence[View] = (
     View(_WEBHOOK, ("waits in line: the webhook's rate limit",), of="limited"),
     View(_WEBHOOK, ("paused", "wait until you resume it", "Resume"), of="paused"),
     View(_WEBHOOK, ("dead", "the endpoint answered 404"), of="missing"),
+    View(_WEBHOOK, ("7 days",), of="healthy", query="?period=7d"),
     View(_WEBHOOK, ("fewer filters may show some",), of="healthy", query="?status=dead&event_type=session.completed"),
     View(_WEBHOOK + "/edit", ("Edit webhook", "Save"), of="limited"),
     View(_WEBHOOK + "/delete", ("gets nothing more", "Keep it"), of="paused"),

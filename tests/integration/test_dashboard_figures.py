@@ -205,8 +205,8 @@ async def test_among_all_tenants_only_an_id_is_searched_for(site: Site, browser:
     assert browser.path == f"/dashboard/webhooks/{webhook['id']}"
 
 
-@pytest.mark.parametrize(("period", "rows"), [("24h", 24), ("7d", 7 * 24), ("31d", 31)])
-async def test_a_webhook_s_figures_are_a_table_of_each_hour_or_day(
+@pytest.mark.parametrize(("period", "rows"), [("24h", 24), ("7d", 7 * 24)])
+async def test_a_webhook_s_figures_are_a_table_of_each_hour(
     site: Site, browser: Browser, period: str, rows: int
 ) -> None:
     webhook = await site.create()
@@ -228,24 +228,20 @@ async def test_a_webhook_s_figures_are_a_table_of_each_hour_or_day(
     }
     assert "105 deliveries, 90 % of those" in browser.page
     assert f'<input type="hidden" name="period" value="{period}">' in browser.page  # filters keep it
-    for other in ("24h", "7d", "31d"):
+    for other in ("24h", "7d"):
         assert f'href="?status=dead&amp;period={other}#figures-heading"' in browser.page
     await browser.get(f"{address}?period=2y")
     assert browser.status == 400
 
 
-async def test_days_are_whole_ones_whose_percentiles_are_of_all_their_deliveries(site: Site, browser: Browser) -> None:
+async def test_percentiles_of_the_whole_window_are_of_all_its_deliveries(site: Site, browser: Browser) -> None:
     webhook = await site.create()
     noon = hour(site, 0).replace(hour=12) - timedelta(days=2)
     await happened(site, noon, {webhook["id"]: {"succeeded": 98}}, took=10)
     await happened(site, noon + HOUR, {webhook["id"]: {"succeeded": 2}}, took=100_000)
     await browser.sign_in(await key_of(site, "read"))
-    await browser.get(f"/webhooks/{webhook['id']}?period=31d")
-    table = browser.page[browser.page.index('id="figures"') :].split("</table>")[0]
-    values = dict(re.findall(r'data-of="(\w+)" data-value="(\d+)"', table))
-    assert values["succeeded"] == "100"
-    assert int(values["p50"]) < 12
-    assert int(values["p99"]) > 90_000
+    await browser.get(f"/webhooks/{webhook['id']}?period=7d")
+    assert re.search(r"half of all within (9|10|11) ms, 99 % within 1 min \d+ s", browser.page)
 
 
 async def test_the_first_page_has_the_day_s_figures_and_who_is_busiest_and_in_trouble(

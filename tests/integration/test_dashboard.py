@@ -1,6 +1,7 @@
 """The dashboard in this process, on a real database: what it shows, what it refuses, and who may do what."""
 
 import html
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -265,6 +266,26 @@ async def test_markup_that_was_stored_stays_text(site: Site, browser: Browser) -
         await browser.get("/deliveries" + given)
         assert browser.status == 400
         assert SCRIPT not in browser.page
+
+
+async def test_markup_from_endpoints_producers_and_filters_stays_text(site: Site, browser: Browser) -> None:
+    rule = {"field": "session_id", "eq": SCRIPT}
+    webhook = await site.create(filter=rule, headers={"X-Mine": SCRIPT})
+    identity = await delivered(site, webhook["id"])
+    attempt = {"n": 1, "round": 1, "at": site.mongo.now(), "duration_ms": 5, "outcome": "retry", "error": "tls"}
+    attempt |= {"detail": SCRIPT, "answer": SCRIPT.encode()}
+    await site.mongo.db.deliveries.update_one({"_id": identity}, {"$set": {"attempts": [attempt], "attempt_count": 1}})
+    data = json.dumps({"session_id": SCRIPT}).encode()
+    await site.mongo.db.events.update_one({"event_id": "e1"}, {"$set": {"data": data}})
+    ill = {"_id": webhook["id"], "failures": 3, "last_error": SCRIPT, "last_failure_at": site.mongo.now()}
+    await site.mongo.db.webhook_health.insert_one(ill)
+    await browser.sign_in(await key_of(site, "read", "write"))
+    one = f"/webhooks/{webhook['id']}"
+    for path in ("/webhooks", one, one + "/edit", "/deliveries", f"/deliveries/{identity}", "/events/e1", "/overview"):
+        await browser.get(path)
+        assert browser.status == 200
+        assert SCRIPT not in browser.page
+        assert path == "/overview" or "&lt;script&gt;alert(1)" in browser.page, path
 
 
 async def test_the_operator_sees_all_tenants_and_picks_one(site: Site, browser: Browser) -> None:

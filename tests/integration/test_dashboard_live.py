@@ -68,6 +68,16 @@ async def test_a_revoked_key_ends_what_its_session_follows(site: Site, browser: 
         assert "event: over" in await message(content)
 
 
+async def test_an_api_that_stops_ends_its_streams_and_says_nothing_is_over(site: Site, browser: Browser) -> None:
+    webhook = await site.create()
+    await browser.sign_in(await key_of(site, "read"))
+    async with stream(browser, f"/webhooks/{webhook['id']}/live") as content:
+        await message(content)
+        await site.client.app.shutdown()
+        async with asyncio.timeout(10):
+            assert b"over" not in await content.read()  # pages come back, to another copy
+
+
 async def test_a_window_is_counted_before_it_is_sent_again_and_the_job_can_be_cancelled(
     site: Site, browser: Browser
 ) -> None:

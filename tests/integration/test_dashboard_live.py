@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from aiohttp import StreamReader
@@ -66,6 +66,20 @@ async def test_a_revoked_key_ends_what_its_session_follows(site: Site, browser: 
         await message(content)
         await site.call("DELETE", f"/api/v1/api-keys/{key['id']}")
         assert "event: over" in await message(content)
+
+
+async def test_one_key_does_not_take_all_the_streams_there_are(site: Site, browser: Browser) -> None:
+    webhook = await site.create()
+    await browser.sign_in(await key_of(site, "read"))
+    path = f"/webhooks/{webhook['id']}/live"
+    async with AsyncExitStack() as stack:
+        for _ in range(20):
+            await message(await stack.enter_async_context(stream(browser, path)))
+        await browser.get(path)
+        assert browser.status == 503
+        assert "reload this one instead" in browser.page
+        await browser.sign_in(await key_of(site, "read"))
+        await message(await stack.enter_async_context(stream(browser, path)))
 
 
 async def test_an_api_that_stops_ends_its_streams_and_says_nothing_is_over(site: Site, browser: Browser) -> None:

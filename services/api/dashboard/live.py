@@ -1,6 +1,7 @@
 """Pages that follow what happens while somebody looks: a stream of fragments, one whenever there is something new."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,13 +31,16 @@ class Look:
 
 
 class Live:
-    """At most `at_once` streams; each asks the database `every` so often, and ends after `longest`: pages come back."""
+    """At most `at_once` streams, `of_one` of them of one key, so that nobody takes them all; each asks the database
+    `every` so often, and ends after `longest`: pages come back.
+    """
 
     def __init__(
         self,
         keys: Keys,
         *,
         at_once: int = 200,
+        of_one: int = 20,
         every: timedelta = timedelta(seconds=1),
         longest: timedelta = timedelta(minutes=10),
     ) -> None:
@@ -44,7 +48,8 @@ class Live:
         self._at_once = at_once
         self._every = every.total_seconds()
         self._looks = int(longest / every)
-        self._open = 0
+        self._of_one = of_one
+        self._open: Counter[str] = Counter()  # by key
         self._stopping = asyncio.Event()
 
     async def stop(self, app: web.Application) -> None:
@@ -53,16 +58,17 @@ class Live:
 
     async def follow(self, visit: Visit, template: str, look: Callable[[], Awaitable[Look]]) -> web.StreamResponse:
         """Fragments made of `template`, the first at once, so that nothing is missed since the page was made."""
-        if self._open >= self._at_once:
+        if self._open.total() >= self._at_once or self._open[visit.key.id] >= self._of_one:
             raise Refused(503, "SERVICE_UNAVAILABLE", "too many pages follow what happens: reload this one instead")
-        self._open += 1
+        self._open[visit.key.id] += 1
         try:
             await look()  # what is refused is refused as a page
             async with sse_response(visit.request) as stream:
                 await self._send_safely(stream, visit, template, look)
             return stream
         finally:
-            self._open -= 1
+            self._open[visit.key.id] -= 1
+            self._open += Counter()  # keys that follow nothing are forgotten
 
     async def _send_safely(
         self, stream: EventSourceResponse, visit: Visit, template: str, look: Callable[[], Awaitable[Look]]

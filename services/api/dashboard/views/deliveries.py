@@ -3,9 +3,9 @@
 import shlex
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
+from services.api.dashboard.bodies import shown_body
 from services.api.dashboard.live import Live, Look
 from services.api.dashboard.timeline import timeline
 from services.api.dashboard.views.webhooks import SHOWN
@@ -46,7 +46,7 @@ class DeliveryViews:
         seen = await self._with_webhook(visit)
         delivery, webhook = seen["delivery"], seen["webhook"]
         curl = _curl(delivery, webhook.url) if webhook else None
-        return visit.page("delivery.html", body=_pretty(delivery.body), curl=curl, **seen)
+        return visit.page("delivery.html", body=delivery.body and shown_body(delivery.body.encode()), curl=curl, **seen)
 
     async def follow(self, visit: Visit) -> web.StreamResponse:
         """Its attempts as they are made, until it has ended."""
@@ -72,11 +72,6 @@ class DeliveryViews:
     async def cancel(self, visit: Visit) -> web.Response:
         delivery = await self._does.deliveries.cancel(visit.key, visit.path["delivery_id"])
         return visit.to(f"/deliveries/{delivery.id}", "Cancelled: there is no further attempt.")
-
-
-def _pretty(body: str | None) -> str | None:
-    """With white space for people, which endpoints do not get; numbers as they were published."""
-    return None if body is None else msgspec.json.format(body, indent=2)
 
 
 def _curl(delivery: DeliveryDetail, url: str) -> str | None:

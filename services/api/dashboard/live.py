@@ -87,7 +87,8 @@ class Live:
         """Says that it is over when there will be nothing more to see."""
         mark: object = None
         for _ in range(self._looks):
-            if self._stopping.is_set() or not stream.is_connected():
+            # Who left is noticed here: the stream itself would notice with its next ping.
+            if self._stopping.is_set() or not stream.is_connected() or visit.request.transport is None:
                 return
             try:
                 await self._keys.holder(visit.session["key"])

@@ -1,7 +1,7 @@
 """Downloads and unpacks Debian packages without installing them, with apt's own signature checks, as any user."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +28,11 @@ class Package:
 class Apt:
     """apt with lists and caches of its own: works as a plain user, and on a machine whose lists were never fetched."""
 
-    def __init__(self, folder: Path, commands: Commands) -> None:
+    def __init__(self, folder: Path, commands: Commands, *, sources: Path | None = None) -> None:
+        """`sources`: a list of sources instead of the machine's own."""
         self._folder = folder
         self._commands = commands
+        self._sources = sources
         (folder / "lists/partial").mkdir(parents=True)
         (folder / "cache/archives/partial").mkdir(parents=True)
         (folder / "nothing-installed").touch()
@@ -56,8 +58,8 @@ class Apt:
         ]
         return list(_packages(self._run([*install, *names])))
 
-    def download(self, packages: Sequence[Package], into: Path) -> None:
-        self._run(["apt-get", "download", *(package.name for package in packages)], cwd=into)
+    def download(self, names: Iterable[str], into: Path) -> None:
+        self._run(["apt-get", "download", *names], cwd=into)
 
     def _run(self, command: list[str], *, check: bool = True, cwd: Path | None = None) -> str:
         folder = self._folder
@@ -69,6 +71,10 @@ class Apt:
             "Acquire::Retries": "3",
             "Acquire::Languages": "none",
         }
+        if self._sources:
+            # What is installed here would count as a version that could be had.
+            options |= {"Dir::Etc::SourceList": self._sources, "Dir::Etc::SourceParts": "/dev/null"}
+            options |= {"Dir::State::status": folder / "nothing-installed"}
         flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
         return self._commands.run([command[0], *flags, *command[1:]], check=check, cwd=cwd)
 
@@ -106,7 +112,7 @@ def fetch_packages(commands: Commands, work: Path, target: Path, announce: Calla
     announce(sum(package.size for package in packages))
     debs = work / "debs"
     debs.mkdir()
-    apt.download(packages, debs)
+    apt.download((package.name for package in packages), debs)
     target.mkdir()
     for deb in sorted(debs.glob("*.deb")):
         commands.run(["dpkg-deb", "--extract", str(deb), str(target)])

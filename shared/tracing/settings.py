@@ -48,6 +48,7 @@ class TracingSettings(BaseSettings):
     exporter_otlp_endpoint: Address = Field("", description="the collector; empty: http://localhost:4318")
     exporter_otlp_traces_endpoint: Address = Field("", description="the same for traces only, with its path")
     exporter_otlp_headers: Headers = Field(SecretStr(""), description="name=value, comma separated: sent along")
+    exporter_otlp_traces_headers: Headers = Field(SecretStr(""), description="the same for traces only")
     exporter_otlp_protocol: Protocol = Field("http/protobuf", description="the only one there is")
     exporter_otlp_traces_protocol: Protocol = Field("http/protobuf", description="the same for traces only")
     exporter_otlp_timeout: float = Field(10, gt=0, description="seconds for one request to the collector")

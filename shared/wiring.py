@@ -121,12 +121,13 @@ def lookout(name: str) -> Lookout:
 
 def tracer(name: str) -> Tracer:
     """OpenTelemetry is imported only by who is traced."""
-    if not load(TracingSettings).on:
+    settings = load(TracingSettings)
+    if not settings.on:
         return Tracer()
     from shared.tracing.exporting import Collector
     from shared.tracing.recording import RecordingTracer
 
-    return RecordingTracer(Collector(name))
+    return RecordingTracer(Collector(name, links=settings.span_link_count_limit))
 
 
 def egress() -> Egress:

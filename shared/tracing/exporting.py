@@ -9,7 +9,7 @@ import structlog
 from opentelemetry import trace as otel
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from shared import VERSION
@@ -23,14 +23,15 @@ _UNNAMED = "unknown_service"
 
 
 class Collector:
-    """A collector by the standard's variables, which the SDK reads by itself."""
+    """A collector by the standard's variables, which the SDK reads by itself. `links` is the most of one span."""
 
     tracer: otel.Tracer
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, *, links: int) -> None:
         try:
             self._exporter = OTLPSpanExporter()
-            self._provider = TracerProvider(resource=_resource(service), shutdown_on_exit=False)
+            limits = SpanLimits(max_links=links)
+            self._provider = TracerProvider(resource=_resource(service), span_limits=limits, shutdown_on_exit=False)
             self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         except ValueError as error:
             raise StartupError(f"OTEL_ variables: {error}") from None

@@ -55,6 +55,7 @@ class TracingSettings(BaseSettings):
     traces_sampler: Sampler = Field("parentbased_always_on", description="which traces are recorded")
     traces_sampler_arg: float = Field(1.0, ge=0, le=1, description="share of them, for the two with a ratio")
     service_name: str = Field("", description="empty: dispatcher-ingest, dispatcher-fanout, dispatcher-delivery")
+    span_link_count_limit: int = Field(2000, ge=0, description="events that a batch of fan-out is linked with")
     bsp_max_queue_size: int = Field(2048, gt=0, description="spans that wait to be sent; more are lost")
     bsp_max_export_batch_size: int = Field(512, gt=0, description="of these sent at once")
     bsp_schedule_delay: int = Field(5000, gt=0, description="milliseconds after which fewer are sent too")

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
+from shared.contracts.event import AcceptedEvent
 from shared.errors import StartupError
 from shared.tracing.exporting import Collector
+from shared.tracing.recording import RecordingTracer
 from tests.cluster import until
 from tests.collector import collector
 
@@ -29,10 +31,26 @@ async def test_what_ended_before_the_stop_is_sent_under_the_services_name(
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-token=hush")
         for name, value in given.items():
             monkeypatch.setenv(name, value)
-        await sent(Collector("ingest"))
+        await sent(Collector("ingest", links=1_000))
     [span] = received.spans
     assert (span.service, span.name) == ("own" if given else "dispatcher-ingest", "one")
     assert received.headers[0]["x-token"] == "hush"
+
+
+async def test_a_large_batch_is_linked_with_all_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [
+        AcceptedEvent("acme", f"event_{n}", "session.created", "2025-01-15T10:30:00.000Z", b"{}") for n in range(500)
+    ]
+    async with collector() as received:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.url)
+        tracer = RecordingTracer(Collector("fanout", links=1_000))
+        await tracer.start()
+        with tracer.batch(1) as batch:
+            batch.members(events)
+        await tracer.stop(asyncio.get_running_loop().time() + 20)
+    [whole] = received.named("process fanout")
+    assert set(whole.links) == {span.place for span in received.named("fan-out")}
+    assert len(whole.links) == 500
 
 
 async def test_a_sampler_of_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +58,7 @@ async def test_a_sampler_of_the_environment_decides(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.url)
         monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
         monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
-        await sent(Collector("ingest"))
+        await sent(Collector("ingest", links=1_000))
     assert not received.requests
 
 
@@ -56,7 +74,7 @@ async def test_a_collector_that_hangs_is_not_waited_for_beyond_the_deadline(monk
         address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
         monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", SOON)
-        made = Collector("ingest")
+        made = Collector("ingest", links=1_000)
         await one_span(made)
         await asked.wait()
         with capture_logs() as lines:
@@ -71,7 +89,7 @@ async def test_a_collector_that_is_away_is_told_of_without_its_address(
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1/hush")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", SOON)
-    made = Collector("ingest")
+    made = Collector("ingest", links=1_000)
     with capture_logs() as lines:
         await one_span(made)
         await until(lambda: lines, 20)
@@ -94,7 +112,7 @@ def library() -> Iterator[logging.Logger]:
 async def test_what_the_sdk_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "3000")
     with pytest.raises(StartupError, match=r"^OTEL_ variables: [^\n]*max_export_batch_size[^\n]*$"):
-        Collector("ingest")
+        Collector("ingest", links=1_000)
 
 
 async def one_span(made: Collector) -> None:

@@ -149,4 +149,4 @@ def load(settings: type[S]) -> S:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = f"{settings.model_config['env_prefix']}{first['loc'][0]}".upper()
-        raise StartupError(f"{name}: {first['msg']}") from None
+        raise StartupError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None

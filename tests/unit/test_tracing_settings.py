@@ -89,6 +89,7 @@ def test_a_bad_value_is_one_line_that_names_the_variable_and_quotes_no_secret(
     with pytest.raises(StartupError) as refused:
         load(TracingSettings)
     assert str(refused.value).startswith(f"{name}: ")
+    assert "Value error" not in str(refused.value)
     assert "\n" not in str(refused.value)
     assert "hush" not in str(refused.value)
 

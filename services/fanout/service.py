@@ -5,6 +5,7 @@ Whatever is repeated after a crash finds its earlier traces: deliveries by their
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -12,15 +13,16 @@ import structlog
 from services.fanout.downstream import Downstream
 from services.fanout.holding import Held, Holding
 from services.fanout.inbox import Inbox
-from services.fanout.parsing import parsed
 from shared import metrics
 from shared.broker.consumer import Message, ack_up_to, give_back
 from shared.broker.parking import park
 from shared.broker.publisher import Publisher
 from shared.broker.topology import FANOUT
-from shared.contracts.event import AcceptedEvent
+from shared.contracts.event import AcceptedEvent, is_array, parse, split
 from shared.contracts.message import QueuedDelivery, batches
-from shared.ids import event_key
+from shared.contracts.trace import Trace, trace_of
+from shared.errors import InvalidMessage
+from shared.ids import delivery_id, event_key
 from shared.lifecycle import background, cancel
 from shared.matching import Subscriptions
 from shared.retry import keep_trying
@@ -28,13 +30,14 @@ from shared.store.deliveries import Deliveries
 from shared.store.events import Events
 from shared.store.mongo import Mongo
 from shared.store.view import WebhookView
-from shared.tracing.tracer import Tracer
+from shared.tracing.tracer import BatchSpan, Tracer
 
 log = structlog.get_logger()
 
 CHUNK_DELIVERIES = 2_000
 CHUNK_BYTES = 8 * 1024 * 1024
 _BLAMED_PAUSE_SECONDS = 3
+MAX_AMQP_BYTES = 5 * 1024 * 1024
 
 
 class FanoutService:
@@ -108,22 +111,25 @@ class FanoutService:
     async def fan_out(self, batch: Sequence[Message]) -> None:
         """From taken to acked."""
         with self._tracer.batch(len(batch)) as span:
-            events = await self._read(batch)
-            fresh = span.members(await self._unmarked(events))
-            tenants = await self._tenants(fresh)
-            held = Held()
-            matched = _match(fresh, tenants, self._mongo.seconds(), held)
-            for deliveries in batches(matched, most=CHUNK_DELIVERIES, most_bytes=CHUNK_BYTES):
-                now = self._mongo.now()
-                known = await keep_trying(lambda: self._deliveries.insert(deliveries, now))  # noqa: B023 - awaited here
-                await self._downstream.first((_checked(d) if d.id in known else d for d in deliveries), now)
-                metrics.DELIVERIES_CREATED.inc(len(deliveries) - len(known))
-            if held:
-                await self._holding.insert(held)
-            if fresh:
-                await keep_trying(lambda: self._events.mark(fresh))
-            self._holding.marked(held)
-            await ack_up_to(batch)
+            await self._fan_out(batch, span)
+
+    async def _fan_out(self, batch: Sequence[Message], span: BatchSpan) -> None:
+        events = await self._read(batch)
+        fresh = span.members(await self._unmarked(events))
+        tenants = await self._tenants(fresh)
+        held = Held()
+        matched = _match(fresh, tenants, self._mongo.seconds(), held)
+        for deliveries in batches(matched, most=CHUNK_DELIVERIES, most_bytes=CHUNK_BYTES):
+            now = self._mongo.now()
+            known = await keep_trying(lambda: self._deliveries.insert(deliveries, now))  # noqa: B023 - awaited here
+            await self._downstream.first((_checked(d) if d.id in known else d for d in deliveries), now)
+            metrics.DELIVERIES_CREATED.inc(len(deliveries) - len(known))
+        if held:
+            await self._holding.insert(held)
+        if fresh:
+            await keep_trying(lambda: self._events.mark(fresh))
+        self._holding.marked(held)
+        await ack_up_to(batch)
         metrics.EVENTS_FANNED_OUT.inc(len(fresh))
         metrics.BATCH_SIZE.labels("fanout").observe(len(events))
 
@@ -131,7 +137,7 @@ class FanoutService:
         """The events of a batch, each identity once; what is unusable is parked with the reason."""
         events: dict[str, AcceptedEvent] = {}
         for message in batch:
-            found, unusable = parsed(message, self._mongo.now())
+            found, unusable = _parse(message, self._mongo.now())
             for event in found:
                 events.setdefault(event_key(event.tenant_id, event.event_id), event)
             for error, part in unusable:
@@ -149,6 +155,43 @@ class FanoutService:
     async def _tenants(self, events: Iterable[AcceptedEvent]) -> dict[str, Subscriptions]:
         tenant_ids = {event.tenant_id for event in events}
         return await keep_trying(lambda: self._view.current(tenant_ids))
+
+
+def _parse(message: Message, now: datetime) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:
+    """Events of a message, and its parts that are none; an array's good elements do not suffer from its bad ones."""
+    trace = trace_of(message.headers)
+    try:
+        if len(message.body) > MAX_AMQP_BYTES:
+            raise InvalidMessage(f"{len(message.body)} bytes, more than the {MAX_AMQP_BYTES} a message may have")
+        if not is_array(message.body):
+            return [parse(message.body, now=now, fallback_id=_usable_id(message.message_id), trace=trace)], []
+        parts = split(message.body)
+    except InvalidMessage as error:
+        return [], [(error, message)]
+    return _parse_parts(message, parts, now, trace)
+
+
+def _parse_parts(
+    message: Message, parts: Sequence[bytes], now: datetime, trace: Trace | None
+) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:
+    events, unusable = [], []
+    for index, part in enumerate(parts):
+        identity = _usable_id(f"{message.message_id}.{index}" if message.message_id else None)
+        try:
+            events.append(parse(part, now=now, fallback_id=identity, trace=trace))
+        except InvalidMessage as error:
+            alone = Message(part, message.headers, identity, message.routing_key, False, 0, message.channel)
+            unusable.append((InvalidMessage(f"element {index}: {error}"), alone))
+    return events, unusable
+
+
+def _usable_id(message_id: str | None) -> str | None:
+    """A message id of any form becomes an event id of ours when it could not be one itself."""
+    if not message_id:
+        return None
+    if len(message_id) <= 255 and all("\x21" <= c <= "\x7e" for c in message_id):
+        return message_id
+    return delivery_id("message", message_id, "").replace("delivery_", "event_")
 
 
 def _match(

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_the_example_lists_every_variable_with_its_default_and_meaning() -> None
         default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
         shown = str(default).lower() if isinstance(default, bool) else default
         expected += [f"## {field.description}", f"## OTEL_{name.upper()}={shown}"]
-    assert lines[heading + 1 :] == expected
+    assert list(takewhile(lambda line: line.startswith("##"), lines[heading + 1 :])) == expected
 
 
 def test_who_is_not_traced_does_not_even_load_opentelemetry() -> None:

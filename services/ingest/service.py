@@ -5,7 +5,9 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from shared import metrics, unambiguous
+from services.ingest import metrics
+from shared import unambiguous
+from shared.broker.headers import PUBLISHED_AT
 from shared.broker.publisher import Publisher
 from shared.broker.topology import EVENTS
 from shared.contracts.event import AcceptedEvent, is_array, parse, split
@@ -55,6 +57,7 @@ class Ingest:
             raise refused(error) from None
         verdicts = [self._judge(given, part, index) for index, part in enumerate(parts)]
         await self._remember(given)
+        metrics.refused(verdict for verdict in verdicts if isinstance(verdict, Refused))
         accepted = [verdict for verdict in verdicts if isinstance(verdict, AcceptedEvent)]
         for group in _groups(accepted):
             await self._publish(group, given.trace)
@@ -67,13 +70,10 @@ class Ingest:
             given.key.tenant(event.tenant_id)
             unambiguous.check(raw)  # last, since it costs most
         except InvalidMessage as error:
-            verdict = refused(error)
+            return refused(error)
         except Refused as error:
-            verdict = error
-        else:
-            return event
-        metrics.EVENTS_REFUSED.labels(verdict.code).inc()
-        return verdict
+            return error
+        return event
 
     async def _remember(self, given: Given) -> None:
         """Before publishing: a crash in between lets the same request come again, and no other under its key."""
@@ -85,10 +85,10 @@ class Ingest:
     async def _publish(self, events: Sequence[AcceptedEvent], trace: str | None) -> None:
         texts = [event.to_json() for event in events]
         body = texts[0] if len(texts) == 1 else b"[" + b",".join(texts) + b"]"
-        headers = {"traceparent": trace} if trace else None
+        headers = {PUBLISHED_AT: self._mongo.seconds(), **({"traceparent": trace} if trace else {})}
         # Repeating is harmless: the events carry their ids.
         await try_a_few_times(lambda: self._publisher.publish(EVENTS, events[0].type, body, headers=headers))
-        metrics.EVENTS_ACCEPTED.inc(len(events))
+        metrics.ACCEPTED.inc(len(events))
 
 
 def count_of(body: bytes) -> int | None:

@@ -1,7 +1,13 @@
-"""Headers of a message that goes on: what a stranger sent as text may be none, and cannot be sent as text again."""
+"""Headers of messages: our own, and what of a stranger's can be sent on.
+
+What he sent as text may be none, and cannot be sent as text again.
+"""
 
 from collections.abc import Mapping
 from typing import Any
+
+PUBLISHED_AT = "x-published-at"
+"""When ingest took an event: in seconds since the epoch, with fractions, by the database's clock."""
 
 
 def sendable(headers: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,8 @@ MAX_BYTES = 512 * 1024
 class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
     """One delivery as the broker carries it. `created_at` is in seconds since the epoch, by the database's clock.
 
-    `ordered`: the next one to its webhook waits for it to end.
+    `ordered`: the next one to its webhook waits for it to end. `published_at`: its event, if nothing but us kept the
+    delivery waiting since then.
     """
 
     id: str
@@ -37,6 +38,7 @@ class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=Tr
     check: bool = False
     ordered: bool = False
     trace: str | None = None
+    published_at: float | None = None
 
     @classmethod
     def first(cls, event: AcceptedEvent, webhook_id: str, created_at: float) -> Self:
@@ -51,6 +53,7 @@ class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=Tr
             created_at=created_at,
             body=msgspec.Raw(event.payload(identity)),
             trace=event.trace,
+            published_at=event.published_at,
         )
 
     @classmethod

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import structlog
 import uvloop
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, disable_created_metrics, generate_latest
 
 from shared import logs
 from shared.errors import DispatcherError, StartupError
@@ -115,6 +115,7 @@ def run(name: str, *builders: Callable[[], Service]) -> None:
     try:
         with logs.to_stdout(load(LogSettings).log_level, name):
             answer_malformed_requests_alike()
+            disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the series, for times that nobody asks for
             stop_seconds = load(DrainSettings).stop_seconds
             uvloop.run(_main(builders, stop_seconds))
     except DispatcherError as error:

@@ -14,8 +14,8 @@ from services.fanout import metrics
 from services.fanout.downstream import Downstream
 from services.fanout.holding import Held, Holding
 from services.fanout.inbox import Inbox
+from services.fanout.publication import published_at
 from shared.broker.consumer import Message, ack_up_to, give_back
-from shared.broker.headers import PUBLISHED_AT
 from shared.broker.parking import park
 from shared.broker.publisher import Publisher
 from shared.broker.topology import FANOUT
@@ -37,7 +37,6 @@ log = structlog.get_logger()
 CHUNK_DELIVERIES = 2_000
 CHUNK_BYTES = 8 * 1024 * 1024
 _BLAMED_PAUSE_SECONDS = 3
-_BELIEVED_SECONDS = 24 * 3600
 MAX_AMQP_BYTES = 5 * 1024 * 1024
 
 
@@ -155,7 +154,7 @@ class FanoutService:
 
 def _parse(message: Message, now: datetime) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:
     """Events of a message, and its parts that are none; an array's good elements do not suffer from its bad ones."""
-    trace, published = trace_of(message.headers.get("traceparent")), _published_at(message, now.timestamp())
+    trace, published = trace_of(message.headers.get("traceparent")), published_at(message, now.timestamp())
     try:
         if len(message.body) > MAX_AMQP_BYTES:
             raise InvalidMessage(f"{len(message.body)} bytes, more than the {MAX_AMQP_BYTES} a message may have")
@@ -180,14 +179,6 @@ def _parse_parts(
             alone = Message(part, message.headers, identity, message.routing_key, False, 0, message.channel)
             unusable.append((InvalidMessage(f"element {index}: {error}"), alone))
     return events, unusable
-
-
-def _published_at(message: Message, now: float) -> float:
-    """As ingest or the producer says, if that can be: in the last day. A producer's is in whole seconds."""
-    told = message.headers.get(PUBLISHED_AT)
-    if not isinstance(told, float):
-        told = message.timestamp + 1 if message.timestamp else now
-    return min(told, now) if told > now - _BELIEVED_SECONDS else now
 
 
 def _usable_id(message_id: str | None) -> str | None:

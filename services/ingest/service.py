@@ -85,7 +85,7 @@ class Ingest:
     async def _publish(self, events: Sequence[AcceptedEvent], trace: str | None) -> None:
         texts = [event.to_json() for event in events]
         body = texts[0] if len(texts) == 1 else b"[" + b",".join(texts) + b"]"
-        headers = {PUBLISHED_AT: self._mongo.seconds(), **({"traceparent": trace} if trace else {})}
+        headers = {PUBLISHED_AT: int(self._mongo.seconds() * 1000), **({"traceparent": trace} if trace else {})}
         # Repeating is harmless: the events carry their ids.
         await try_a_few_times(lambda: self._publisher.publish(EVENTS, events[0].type, body, headers=headers))
         metrics.ACCEPTED.inc(len(events))

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 PUBLISHED_AT = "x-published-at"
-"""When ingest took an event: in seconds since the epoch, with fractions, by the database's clock."""
+"""When ingest took an event: in milliseconds since the epoch, by the database's clock.
+
+A number with a fraction would be cut to 32 bits on its way, and be wrong by minutes."""
 
 
 def sendable(headers: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.servers import Server
 from shared.broker.topology import PARKED
-from tests.cluster import SESSION, Cluster, Receiver, cluster, free_port, receiver, until
+from tests.cluster import SESSION, Cluster, Receiver, again_and_again, cluster, free_port, receiver, until
 from tests.prometheus import Prometheus, prometheus
 from tests.rules import rules, sides, targets
 from tests.tools import tool
@@ -29,6 +30,7 @@ class Site:
     endpoint: Receiver
     judge: Prometheus
     at_start: dict[str, Series]
+    published: float = 0.0
 
 
 async def series(services: Cluster) -> dict[str, Series]:
@@ -58,9 +60,10 @@ async def site(tmp_path_factory: pytest.TempPathFactory, rabbitmq: Server, mongo
         made = Site(services, endpoint, judge, await series(services))
         for tenant in TENANTS:
             await _webhooks(made, tenant)
-        await _publish(made)
-        await until(lambda: _happened(made), 30, services.logs)
-        yield made
+        made.published = time.time()
+        async with again_and_again(lambda: _publish(made), every=1):
+            await until(lambda: _happened(made), 60, services.logs)
+            yield made
 
 
 async def _webhooks(site: Site, tenant: str) -> None:
@@ -76,7 +79,7 @@ async def _webhooks(site: Site, tenant: str) -> None:
 
 
 async def _publish(site: Site) -> None:
-    events = [{"event": "session.progress", "tenant_id": tenant, "data": SESSION} for tenant in TENANTS] * 5
+    events = [{"event": "session.progress", "tenant_id": tenant, "data": SESSION} for tenant in TENANTS] * 2
     async with site.services.http.post(site.services.ingest + "/api/v1/events", json=events) as response:
         assert response.status == 202, await response.text()
     async with site.services.http.post(site.services.ingest + "/api/v1/events", json={}) as response:
@@ -126,6 +129,15 @@ async def test_a_service_exports_its_own_metrics_only(site: Site) -> None:
     }
     for metric, expected in exporters.items():
         assert {name for name, found in site.at_start.items() if any(one == metric for one, _ in found)} == expected
+
+
+@pytest.mark.parametrize("name", ["first_attempt", "delivered"])
+async def test_no_delivery_is_later_than_the_time_since_its_publication(site: Site, name: str) -> None:
+    exposed = await _exposed(site.services, site.services.of("delivery")[0].url)
+    samples = [sample for family in text_string_to_metric_families(exposed) for sample in family.samples]
+    metric = f"dispatcher_publish_to_{name}_seconds"
+    count, total = (next(s.value for s in samples if s.name == metric + end) for end in ("_count", "_sum"))
+    assert 0 < total < count * (time.time() - site.published)
 
 
 @pytest.mark.parametrize("expression", [side for rule in rules() for side in sides(rule["expr"])])

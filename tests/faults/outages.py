@@ -6,14 +6,14 @@ Stories go on side by side, except where one says that it comes after another.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 
 import aio_pika
 
 from shared.contracts.event_types import EVENT_TYPES
-from tests.cluster import TENANT, ServiceProcess, free_port
+from tests.cluster import TENANT, ServiceProcess, again_and_again, free_port
 from tests.faults.watched import Watched
 
 LIMITS = {
@@ -62,19 +62,6 @@ def event(event_type: str) -> dict[str, object]:
 async def post(site: Watched, url: str, event_type: str, **headers: str) -> int:
     async with site.services.http.post(url + "/api/v1/events", json=event(event_type), headers=headers) as response:
         return response.status
-
-
-@asynccontextmanager
-async def again_and_again(work: Callable[[], Awaitable[object]], every: float = 0.25) -> AsyncIterator[None]:
-    async def repeat() -> None:
-        while True:
-            await work()
-            await asyncio.sleep(every)
-
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(repeat())
-        yield
-        task.cancel()
 
 
 @tells("DispatcherServiceDown")

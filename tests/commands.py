@@ -33,7 +33,8 @@ async def started(
     )
 
 
-async def ended(process: asyncio.subprocess.Process) -> Ended:
-    out, err = await process.communicate()
+async def ended(process: asyncio.subprocess.Process, typed: bytes | None = None) -> Ended:
+    """`typed` goes to its standard input, if that is a pipe."""
+    out, err = await process.communicate(typed)
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), (err or b"").decode())

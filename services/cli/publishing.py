@@ -51,10 +51,11 @@ class Report:
         if self.failure:
             complain(self.failure)
         if len(self.accepted) <= _TOLD:
-            print("\n".join(one["event_id"] for one in self.accepted))
+            for one in self.accepted:
+                print(one["event_id"])
         print(f"{counted(len(self.accepted), 'event')} accepted, {len(self.refused)} refused, {self.unknown} not sent")
         if self.unknown:
-            print(f"run it again with --idempotency-key {self.key}: what was accepted is not repeated")
+            print(f"run it again with --idempotency-key {self.key} (and the same --batch): nothing is repeated")
 
 
 class Publishing:

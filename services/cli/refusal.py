@@ -50,7 +50,7 @@ def refusal(status: int, raw: bytes, headers: Mapping[str, str], *, where: str, 
     if status in _BAD_ARGUMENT:
         return StartupError(words)
     if status == _NO_KEY:
-        return StartupError(f"{words} (used: {key_from})")
+        return StartupError(f"{words} (used: {key_from}; needed: one that `keys create` makes, or the operator's)")
     if status == _NOT_ALLOWED:
         return DispatcherError(f"{words} (used: {key_from}; needed: {_key_needed(told)})")
     if status == _TOO_MANY:

@@ -119,7 +119,7 @@ async def test_nobody_there_is_away_and_names_the_address() -> None:
             StartupError,
             r"--since: no \(since 1\)",
         ),
-        (401, problem("UNAUTHORIZED", "a key"), StartupError, r"UNAUTHORIZED: a key \(used: DISPATCHER_API_KEY\)"),
+        (401, problem("UNAUTHORIZED", "a key"), StartupError, r"UNAUTHORIZED: a key \(used: DISPATCHER_API_KEY; need"),
         (
             403,
             problem("INSUFFICIENT_SCOPES", "lacks the scope 'write'", required="write"),

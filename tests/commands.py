@@ -4,12 +4,15 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests import forks
+import pytest
+
+from tests import forks as forking
 
 
 @dataclass
@@ -51,7 +54,7 @@ class Forks:
         self, env: Mapping[str, str], *arguments: str, stdin: int | None = None
     ) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-S", "-E", forks.__file__, self._socket, *arguments),
+            *(sys.executable, "-S", "-E", forking.__file__, self._socket, *arguments),
             env=env,
             stdin=asyncio.subprocess.DEVNULL if stdin is None else stdin,
             stdout=asyncio.subprocess.PIPE,
@@ -67,6 +70,15 @@ class Forks:
                 process.terminate()
         self._process.kill()
         self._process.communicate()
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """For the many commands of which nothing matters but what they do: a start costs a tenth."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Forks(Path(folder))
+        yield made
+        made.close()
 
 
 async def ended(process: asyncio.subprocess.Process, typed: bytes | None = None) -> Ended:

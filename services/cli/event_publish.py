@@ -33,7 +33,7 @@ key of its own, made of `--idempotency-key`: run again with the same key and the
 
 **Examples**
 
-    python -m services.cli events publish --tenant acme --event session.created
+    python -m services.cli events publish --tenant acme --event session.created \\
         --data '{"session_id": "s1", "package_id": "p1", "user_id": "u1"}'
 
     python -m services.cli events publish events.jsonl --idempotency-key import-7

@@ -54,6 +54,10 @@ class Following:
         """Ids of entries that the list, read from `since`, no longer has, and that may change."""
         return list(self._old())[:most]
 
+    def lose(self, name: str) -> None:
+        """It is not looked at again."""
+        self._shown.pop(name, None)
+
     def _is_fresh(self, entry: Entry) -> bool:
         shown = _Shown(datetime.fromisoformat(entry["created_at"]), self._mark(entry), self._goes_on(entry))
         before = self._shown.pop(entry["id"], None)

@@ -23,7 +23,7 @@ _OPTIONS = {
     "webhook_id": "--webhook",
 }
 """By the field of a request that they become."""
-_BAD_ARGUMENT, _NO_KEY, _NOT_ALLOWED, _TOO_MANY = (400, 413, 415), 401, 403, 429
+_BAD_ARGUMENT, _NO_KEY, _NOT_ALLOWED, _NOT_THERE, _TOO_MANY = (400, 413, 415), 401, 403, 404, 429
 _AWAY = (502, 503, 504)
 _WAIT_SECONDS = 5
 _LONGEST_WAIT_SECONDS = 120
@@ -41,6 +41,10 @@ class Busy(Away):
     """Nothing was done: too many requests."""
 
 
+class Missing(DispatcherError):
+    """There is no such thing, or not yet, or it is another tenant's."""
+
+
 def refusal(status: int, raw: bytes, headers: Mapping[str, str], *, where: str, key_from: str) -> DispatcherError:
     """`where`: which address was asked, and what names it. `key_from`: where the key was found."""
     told = _told(raw)
@@ -55,7 +59,9 @@ def refusal(status: int, raw: bytes, headers: Mapping[str, str], *, where: str, 
         return DispatcherError(f"{words} (used: {key_from}; needed: {_key_needed(told)})")
     if status == _TOO_MANY:
         return Busy(words, _wait_seconds(headers))
-    return Away(f"{where}: {words}", _wait_seconds(headers)) if status in _AWAY else DispatcherError(words)
+    if status in _AWAY:
+        return Away(f"{where}: {words}", _wait_seconds(headers))
+    return Missing(words) if status == _NOT_THERE else DispatcherError(words)
 
 
 def _told(raw: bytes) -> dict[str, Any] | None:

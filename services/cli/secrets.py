@@ -103,6 +103,8 @@ It is shown here and nowhere else. What is encrypted with it is lost with it.
 **Example**
 
     python -m services.cli secrets new-key --id k2
+
+**Exit code**: 0; 2 for an id that cannot be used.
 """
 
 

@@ -9,6 +9,7 @@ from services.cli.client import Client, path
 from services.cli.delivery_view import last_answer, why
 from services.cli.following import Entry, Following
 from services.cli.pace import pause
+from services.cli.refusal import Missing
 from services.cli.running import complain
 from services.cli.showing import json_line
 from shared.contracts.delivery import LIVE
@@ -72,11 +73,15 @@ class _Followed:
     async def look(self) -> None:
         again = [await self._again(one) for one in self._following.going_on(_LOOKED_AT_AGAIN)]
         found = (await self._narrowed(_ALL, since=self._following.since)).rows
-        for entry in self._following.fresh([*found, *again]):
+        for entry in self._following.fresh([*found, *filter(None, again)]):
             self._show(entry)
 
-    async def _again(self, delivery_id: str) -> Entry:
-        detail = (await self._api.get(path(self._name, delivery_id))).json
+    async def _again(self, delivery_id: str) -> Entry | None:
+        try:
+            detail = (await self._api.get(path(self._name, delivery_id))).json
+        except Missing:  # erased meanwhile
+            self._following.lose(delivery_id)
+            return None
         del detail["body"]
         return detail
 

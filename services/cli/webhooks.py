@@ -69,7 +69,7 @@ Create a webhook. Without `--secret-file` we make its secret, which is shown her
 
 **Example**
 
-    python -m services.cli webhooks create https://your-app.com/api/webhooks/scorm --tenant acme
+    python -m services.cli webhooks create https://your-app.com/api/webhooks/scorm --tenant acme \\
         --event-type "session.*" --filter '{"field": "score.scaled", "gte": 0.8}'
 """
 

@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import signal
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,14 +61,10 @@ class Desk:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def desk(tmp_path_factory: Any, rabbitmq: Server, mongodb: Server) -> AsyncIterator[Desk]:
+async def desk(tmp_path_factory: Any, rabbitmq: Server, mongodb: Server, forks: Forks) -> AsyncIterator[Desk]:
     folder: Path = tmp_path_factory.mktemp("cli_api")
     async with cluster(folder, rabbitmq.url, mongodb.url, RETRY_BASE_SECONDS="60") as services:
-        forks = Forks(Path(tempfile.mkdtemp(prefix="forks-", dir=folder)))
-        try:
-            yield Desk(services, forks)
-        finally:
-            forks.close()
+        yield Desk(services, forks)
 
 
 async def test_a_key_is_shown_once_and_works_until_it_is_deleted(desk: Desk) -> None:

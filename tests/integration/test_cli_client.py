@@ -10,9 +10,11 @@ from aiohttp import ClientSession, web
 
 from services.cli.client import Address, Client, path
 from services.cli.each import each
-from services.cli.refusal import Away
+from services.cli.refusal import Away, Missing
 from services.cli.running import Interrupted
+from services.cli.tail import Wanted, tail
 from shared.errors import DispatcherError, StartupError
+from shared.times import EPOCH, iso
 from tests.cluster import Received, receiver
 
 NOW = {"Retry-After": "0"}
@@ -128,7 +130,7 @@ async def test_nobody_there_is_away_and_names_the_address() -> None:
         ),
         (403, problem("TENANT_MISMATCH", "tenant_id: another"), DispatcherError, "key of that tenant, or the operator"),
         (403, problem("FORBIDDEN", "no"), DispatcherError, "needed: the operator's key"),
-        (404, problem("WEBHOOK_NOT_FOUND", "there is no webhook"), DispatcherError, "WEBHOOK_NOT_FOUND: there is no"),
+        (404, problem("WEBHOOK_NOT_FOUND", "there is no webhook"), Missing, "WEBHOOK_NOT_FOUND: there is no"),
         (409, problem("INVALID_REQUEST", "it ended already"), DispatcherError, "INVALID_REQUEST: it ended already"),
         (404, "<html>", StartupError, r"DISPATCHER_API_URL\): answered 404.*is the address right"),
         (301, None, StartupError, "points to http://elsewhere.example"),
@@ -157,6 +159,26 @@ async def test_a_list_is_read_page_by_page_up_to_the_limit() -> None:
     assert [one.path for one in requests] == ["/things", "/things"]
     async with asking(page(0, 3, None)) as (api, requests):
         assert not (await api.rows("/things", "things", 250)).more
+
+
+async def test_tail_waits_for_an_api_that_is_away_and_misses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    stopped = asyncio.Event()
+    old, new = ({"id": name, "event": "session.created", "created_at": iso(EPOCH)} for name in ("old", "new"))
+
+    def page(*events: dict[str, str]) -> Answer:
+        return lambda: GOOD({"events": events, "next_cursor": None})
+
+    def last() -> web.Response:
+        stopped.set()
+        return GOOD({"events": [new, old], "next_cursor": None})
+
+    away = [refused(503, AWAY, NOW)] * 4
+    async with asking(page(old), page(old), *away, page(new, old), last, stopped=stopped) as (api, _):
+        with pytest.raises(Interrupted):
+            await tail(api, Wanted(tenant_id="t", event_type=None, since=None, deliveries=False, as_json=False))
+    printed = capsys.readouterr()
+    assert printed.out == f"{iso(EPOCH)}  event  session.created  new\n"
+    assert printed.err.count("trying again") == 1
 
 
 async def test_ids_cannot_leave_their_place_in_a_path() -> None:

@@ -73,6 +73,8 @@ def test_what_goes_on_is_remembered_beyond_the_overlap_and_looked_at_in_turn() -
     assert second != first
     assert following.fresh([entry(second, 0, "succeeded")])
     assert following.going_on(10) == [first]
+    following.lose(first)
+    assert following.going_on(10) == []
 
 
 def test_memory_does_not_grow_with_what_goes_on() -> None:

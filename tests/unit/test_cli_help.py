@@ -59,6 +59,7 @@ def test_every_command_can_be_learnt_from_its_help_and_used_by_scripts(command: 
     help_ = told(command)
     assert f"python -m services.cli {command}" in help_.partition("Example")[2]
     assert "--json" in help_
+    assert "Exit code" in help_
     options = [option for option in ALL[command].params if option.param_type_name == "option"]
     assert all(option.help or option.is_flag for option in options), [option.name for option in options]
 

@@ -147,5 +147,18 @@ def load(settings: type[S]) -> S:
     try:
         return settings()
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise StartupError(f"DISPATCHER_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+        raise StartupError(_lines(error)[0]) from None
+
+
+def faults(settings: type[_Settings]) -> list[str]:
+    """All that keeps a concern from being read, a line for each."""
+    try:
+        settings()
+    except ValidationError as error:
+        return _lines(error)
+    return []
+
+
+def _lines(error: ValidationError) -> list[str]:
+    found = error.errors(include_url=False, include_input=False)
+    return [f"DISPATCHER_{str(one['loc'][0]).upper()}: {one['msg']}" for one in found]

@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import dead_letters, parked, secrets
+from services.cli import dead_letters, doctor, load, migrate, parked, secrets, status
 
 app = typer.Typer(
     name="dispatcher",
@@ -15,6 +15,10 @@ app = typer.Typer(
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(parked.app, name="parked")
 app.add_typer(secrets.app, name="secrets")
+app.command(help=doctor.HELP)(doctor.doctor)
+app.command(help=load.HELP)(load.load)
+app.command(help=migrate.HELP)(migrate.migrate)
+app.command(help=status.HELP)(status.status)
 
 if __name__ == "__main__":
     app()

@@ -203,6 +203,11 @@ class Mongo:
         """The database's time in seconds since the epoch."""
         return time.time() + self._offset
 
+    @property
+    def offset_seconds(self) -> float:
+        """How far the database's clock is ahead of ours, as last measured."""
+        return self._offset
+
     async def start(self) -> None:
         self._task = background(self._keep_time())
 
@@ -237,18 +242,19 @@ class Mongo:
         while True:
             await asyncio.sleep(CLOCK_SECONDS)
             try:
-                await self._measure_offset()
+                await self.measure_offset()
             except DependencyUnavailable as error:
                 log.warning("store.clock_unknown", error=str(error))
 
     async def prepare(self) -> None:
         """What `start` does in the background, once. Raises StoreUnavailable."""
-        await self._measure_offset()
+        await self.measure_offset()
         async with unavailable_if_gone():
             for collection, indexes in INDEXES.items():
                 await self.db[collection].create_indexes(indexes)
 
-    async def _measure_offset(self) -> None:
+    async def measure_offset(self) -> None:
+        """Raises StoreUnavailable."""
         sent = time.time()
         async with unavailable_if_gone():
             hello = await self.db.command("hello")

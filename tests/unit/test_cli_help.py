@@ -11,11 +11,15 @@ COMMANDS = {
     "dead-letters show": ("--json", "Exit code"),
     "dead-letters retry": ("--per-second", "--force", "--dry-run", "--all", "130 after Ctrl-C", "how far it came"),
     "dead-letters discard": ("--yes", "cancelled", "stay in the history", "130 after Ctrl-C"),
+    "doctor": ("--service", "--json", "Examples", "Nothing is changed", "Exit code", "130 after Ctrl-C"),
+    "load": ("--per-second", "--sessions", "--http", "Examples", "tenant of your own", "130 after Ctrl-C"),
+    "migrate": ("--replace-indexes", "--json", "Example", "Exit code", "run it again"),
     "parked": ("share it",),
     "parked list": ("--tenant", "--from", "2h", "Example", "--limit", "Exit code"),
     "parked show": ("--raw", "--json", "Exit code"),
     "parked retry": ("--per-second", "--body", "--dry-run", "--all", "130 after Ctrl-C", "consumer_timeout"),
     "parked discard": ("--yes", "--save", "130 after Ctrl-C"),
+    "status": ("--watch", "--service", "--json", "Examples", "Exit code", "130 after Ctrl-C"),
 }
 
 

@@ -65,7 +65,8 @@ def _need_addresses(overrides: list[str] | None) -> None:
 def _show(findings: list[Finding], *, as_json: bool) -> int:
     counts = Counter(finding.state for finding in findings)
     if as_json:
-        print_json({"findings": [_as_dict(one) for one in findings], **{state: counts[state] for state in State}})
+        found = [_as_dict(one) for one in findings]
+        print_json({"findings": found, "counts": {state.value: counts[state] for state in State}})
     else:
         for line in _lines(findings):
             print(printable(line))

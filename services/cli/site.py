@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from services.cli.readiness import Address, Health, Readiness, ask
 from shared.broker.lookout import Depth, Lookout
-from shared.broker.topology import DEAD_DELIVERIES, PARKED, WORK
+from shared.broker.topology import PARKED, WORK
 from shared.errors import DependencyUnavailable, StartupError
 from shared.store.glance import Glance, Glances
 from shared.store.mongo import MAX_OFFSET_SECONDS, Mongo, misconfigured_if_refused
@@ -37,15 +37,9 @@ class Site:
 
     @property
     def parked(self) -> int | None:
-        return self._depth(PARKED)
-
-    @property
-    def dead_copies(self) -> int | None:
-        return self._depth(DEAD_DELIVERIES)
-
-    def _depth(self, queue: str) -> int | None:
+        """None: not known."""
         depths = [] if isinstance(self.queues, str) else self.queues
-        return next((one.ready for one in depths if one.queue == queue), None)
+        return next((one.ready for one in depths if one.queue == PARKED), None)
 
 
 def _idle(depths: Sequence[Depth]) -> Iterator[str]:

@@ -15,7 +15,8 @@ from shared.errors import DependencyUnavailable, StartupError
 from shared.presence import Found, Presence
 
 _CHECK = "broker"
-_BEHIND = ("broker publishes", "broker queues", "broker consumers")
+_QUEUES, _CONSUMERS, _PUBLISHES = "broker queues", "broker consumers", "broker publishes"
+_BEHIND = (_QUEUES, _CONSUMERS, _PUBLISHES)
 _OLDEST, _NEWEST = (3, 10), (4, 3)
 _CONFIRM_SECONDS = 3
 MIGRATE = "python -m services.cli migrate"
@@ -43,22 +44,22 @@ async def check() -> AsyncIterator[Finding]:
 
 async def _reached(url: str, inspection: Inspection) -> AsyncIterator[Finding]:
     yield _version(inspection.version, url)
-    if await inspection.takes_publishes(_CONFIRM_SECONDS):
-        yield ok(_BEHIND[0], "a message was confirmed")
-    else:
-        yield failed(
-            _BEHIND[0],
-            f"nothing was confirmed within {_CONFIRM_SECONDS} s: an alarm for memory or disk keeps publishers out",
-            "rabbitmq-diagnostics alarms; free disk or memory",
-        )
     found = await inspection.look()
     for one in found:
         if one.presence is not Presence.THERE:
             yield await _wrong(one, inspection, URL(url))
     if all(one.presence is Presence.THERE for one in found):
-        yield ok(_BEHIND[1], f"{len(found)} queues and exchanges are as they have to be")
+        yield ok(_QUEUES, f"{len(found)} queues and exchanges are as they have to be")
     async for finding in _consumers(inspection, found):
         yield finding
+    yield await _publishes(inspection)  # last: in an alarm the connection is of no use after it
+
+
+async def _publishes(inspection: Inspection) -> Finding:
+    if await inspection.takes_publishes(_CONFIRM_SECONDS):
+        return ok(_PUBLISHES, "a message was confirmed")
+    found = f"nothing was confirmed within {_CONFIRM_SECONDS} s: an alarm for memory or disk keeps publishers out"
+    return failed(_PUBLISHES, found, "rabbitmq-diagnostics alarms; free disk or memory")
 
 
 def _version(version: str, url: str) -> Finding:
@@ -127,11 +128,11 @@ async def _consumers(inspection: Inspection, found: Sequence[Found]) -> AsyncIte
         if not consumers:
             idle.append(name)
         if ready and not consumers:
-            yield failed("broker consumers", f"{ready} messages wait in {name}, and nobody takes them", _start(name))
+            yield failed(_CONSUMERS, f"{ready} messages wait in {name}, and nobody takes them", _start(name))
     if idle:
-        yield warning("broker consumers", f"nobody takes from {', '.join(idle)}", _start(*idle))
+        yield warning(_CONSUMERS, f"nobody takes from {', '.join(idle)}", _start(*idle))
     elif there:
-        yield ok("broker consumers", "every queue of work has some")
+        yield ok(_CONSUMERS, "every queue of work has some")
 
 
 def _start(*queues: str) -> str:

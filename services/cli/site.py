@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from services.cli.readiness import Address, Health, Readiness, ask
 from shared.broker.lookout import Depth, Lookout
 from shared.broker.topology import PARKED, WORK
-from shared.errors import DependencyUnavailable, StartupError
+from shared.errors import DependencyUnavailable, StartupError, StoreUnavailable
 from shared.store.glance import Glance, Glances
+from shared.store.inspection import briefly
 from shared.store.mongo import MAX_OFFSET_SECONDS, Mongo, misconfigured_if_refused
 
 LATE = timedelta(minutes=1)
@@ -67,7 +68,6 @@ class Watch:
         self._services = services
 
     async def look(self) -> Site:
-        """Raises StartupError for an address or a password that cannot be used."""
         services, queues, store = await asyncio.gather(ask(self._services), self._queues(), self._store())
         return Site(services=services, queues=queues, store=store, offset_seconds=self._mongo.offset_seconds)
 
@@ -82,5 +82,7 @@ class Watch:
             async with misconfigured_if_refused():
                 await self._mongo.measure_offset()
                 return await Glances(self._mongo).glance()
-        except DependencyUnavailable as error:
+        except StoreUnavailable as error:
+            return briefly(error)
+        except StartupError as error:
             return str(error)

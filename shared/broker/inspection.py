@@ -43,7 +43,7 @@ def trouble(error: DependencyUnavailable) -> Trouble:
                 return Trouble.LOGIN
             case InvalidFrameError():  # all that is left of the Close with which the broker answers Open
                 return Trouble.VHOST
-            case ssl.SSLError():
+            case ssl.SSLError() | FileNotFoundError() | PermissionError():  # of the certificates that the URL names
                 return Trouble.TLS
         cause = cause.__cause__ or cause.__context__
     return Trouble.AWAY

@@ -162,14 +162,18 @@ class Mongo:
         )
 
     def _connect(self) -> "AsyncIOMotorClient[Document]":
-        return AsyncIOMotorClient(
-            self._url,
-            tz_aware=True,
-            appname="webhook-dispatcher",
-            serverSelectionTimeoutMS=self._timeout_ms // 2,
-            connectTimeoutMS=self._timeout_ms // 2,
-            socketTimeoutMS=self._timeout_ms + 5_000,
-        )
+        """Raises StartupError for an address that is none, and for files it names that cannot be read."""
+        try:
+            return AsyncIOMotorClient(
+                self._url,
+                tz_aware=True,
+                appname="webhook-dispatcher",
+                serverSelectionTimeoutMS=self._timeout_ms // 2,
+                connectTimeoutMS=self._timeout_ms // 2,
+                socketTimeoutMS=self._timeout_ms + 5_000,
+            )
+        except (ValueError, OSError) as error:
+            raise StartupError(f"DISPATCHER_MONGODB_URL: {error}") from None
 
     async def atomically(self, work: Callable[[AsyncIOMotorClientSession], Coroutine[Any, Any, Result]]) -> Result:
         """All writes that `work` makes with its session, or none. It may be run again; StoreUnavailable when late."""

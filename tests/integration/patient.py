@@ -1,8 +1,10 @@
 """A site that is well but for what a test does to it, and `doctor`, who looks at it."""
 
+import gc
 import os
 import re
 import shlex
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +39,12 @@ class Patient:
             for name, value in self.environment(**changes).items():
                 if name.startswith("DISPATCHER_"):
                     patch.setenv(name, value)
-            return await diagnose(checks(name="example.com", overrides=None))
+            with warnings.catch_warnings():
+                # aiormq leaves it behind when a connection fails half-way, to be noticed in some later test
+                warnings.filterwarnings("ignore", "coroutine 'Connection.close' was never awaited", RuntimeWarning)
+                found = await diagnose(checks(name="example.com", overrides=None))
+                gc.collect()
+            return found
 
     async def faults(self, **changes: str) -> dict[str, Finding]:
         """Those that failed, by check. Each has a remedy."""
@@ -50,8 +57,7 @@ class Patient:
         well(await self.examined(**changes))
 
     async def told(self, **changes: str) -> list[Finding]:
-        """By a process of its own, for what does not go in this one: a connection that fails half-way leaves a warning
-        of its library, and a client of MongoDB that ends stops the loop for a moment."""
+        """By a process of its own, whose exit code and silence are looked at too."""
         done = await self.run("doctor", "--json", **changes)
         found = [Finding(**{**one, "state": State(one["state"])}) for one in done.json["findings"]]
         assert (done.code, done.err) == (int(any(one.state is State.FAILED for one in found)), "")

@@ -222,6 +222,23 @@ async def test_a_database_server_that_is_not_yet_a_replica_set(
         fresh.stop()
 
 
+@pytest.mark.parametrize(
+    ("name", "url", "words"),
+    [
+        ("MONGODB_URL", "mongodb://127.0.0.1:port/", "DISPATCHER_MONGODB_URL: Port contains non-digit characters"),
+        ("MONGODB_URL", "mongodb://127.0.0.1/?tls=true&tlsCAFile=/nowhere.pem", "No such file"),
+        ("AMQP_URL", "amqps://127.0.0.1/?cafile=/nowhere.pem", "no TLS with 127.0.0.1/: "),
+        ("AMQP_URL", "http://user:word@127.0.0.1/", "amqp://user:password@host:port/vhost is needed"),
+    ],
+)
+async def test_an_address_that_is_none_or_names_files_that_are_not_there(
+    patient: Patient, name: str, url: str, words: str
+) -> None:
+    fault = await patient.only_fault("store" if name == "MONGODB_URL" else "broker", **{name: url})
+    assert words in fault.found
+    assert f"DISPATCHER_{name}" in str(fault.remedy)
+
+
 async def test_an_index_that_is_missing(patient: Patient) -> None:
     await patient.db.deliveries.drop_index("dead")
     fault = await patient.only_fault("store index deliveries.dead")
@@ -299,11 +316,11 @@ async def test_secrets_that_no_configured_key_opens(patient: Patient, mongodb: S
 
 
 async def test_a_name_server_that_is_dead(patient: Patient) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-        silent.bind(("127.0.0.1", 0))
-        server = "127.0.0.1:{1}".format(*silent.getsockname())
-        fault = await patient.only_fault(f"name server {server}", DNS_SERVERS=server)
-    assert "no answer" in fault.found
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
+        closed.bind(("127.0.0.1", 0))
+        server = "127.0.0.1:{1}".format(*closed.getsockname())
+    fault = await patient.only_fault(f"name server {server}", DNS_SERVERS=server)
+    assert "the name servers cannot be reached" in fault.found
     assert "DISPATCHER_DNS_SERVERS" in str(fault.remedy)
 
 
@@ -366,6 +383,7 @@ async def test_a_database_whose_certificate_is_not_trusted(patient: Patient, tmp
     context = serving(authority.sign("127.0.0.1", days=(-1, 90)), folder)
     async with in_tls(patient.settings["MONGODB_URL"], context) as port:
         url = f"mongodb://127.0.0.1:{port}/?directConnection=true&tls=true"
+        # By processes: a client of MongoDB that ends stops the loop for a moment, which forwards here.
         fault = only("store", await patient.told(MONGODB_URL=url))
         assert "certificate verify failed" in fault.found
         assert "tlsCAFile=" in str(fault.remedy)

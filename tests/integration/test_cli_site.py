@@ -96,9 +96,6 @@ async def test_load_through_ingest_arrives(desk: Desk) -> None:
     [
         (["10", "--event", "session.deleted"], 2, "--event: 'session.deleted' is none of package.processing.completed"),
         (["1000000", "--per-second", "1"], 2, "take more than a day"),
-        (["0"], 2, "COUNT"),
-        (["1000001"], 2, "COUNT"),
-        (["10", "--per-second", "100000"], 2, "--per-second"),
         (["10", "--http", "--ingest-url", "nowhere"], 2, "nowhere"),
         (["10", "--http", "--ingest-url", "http://127.0.0.1:1"], 1, "ingest at http://127.0.0.1:1 is unreachable"),
     ],
@@ -143,21 +140,21 @@ async def alarm(broker: Server) -> AsyncIterator[None]:
 
 
 async def test_load_waits_while_the_broker_takes_nothing_and_then_goes_on(desk: Desk, rabbitmq: Server) -> None:
-    process = await desk.start(
-        "load", "400", "--per-second", "40", "--tenant", TENANT, "--json", PUBLISH_TIMEOUT_SECONDS="1"
-    )
-    assert process.stderr
     async with alarm(rabbitmq):
+        process = await desk.start(
+            "load", "60", "--per-second", "60", "--tenant", TENANT, "--json", PUBLISH_TIMEOUT_SECONDS="1"
+        )
+        assert process.stderr
         async with asyncio.timeout(30):
             assert b"waiting, as nothing is confirmed" in await process.stderr.readline()
         doctor = await desk.run("doctor", ALLOW_HTTP="false", EGRESS_ALLOW="")
         assert "failed       broker publishes: nothing was confirmed within 3 s" in doctor.out
         assert "rabbitmq-diagnostics alarms" in doctor.out
     done = await ended(process)
-    assert (done.code, done.json["confirmed"]) == (0, 400)
+    assert (done.code, done.json["confirmed"]) == (0, 60)
     assert done.json["pauses"] >= 1
-    await until(lambda: len(desk.arrived(done.json["run"])) == 400, 60, desk.site.logs)
-    assert await desk.published(done.json["run"]) == 400
+    await until(lambda: len(desk.arrived(done.json["run"])) == 60, 60, desk.site.logs)
+    assert await desk.published(done.json["run"]) == 60
 
 
 async def test_status_is_watched_until_ctrl_c(desk: Desk) -> None:
@@ -189,7 +186,6 @@ async def test_what_cannot_be_asked_is_said_and_the_rest_is_shown(desk: Desk) ->
     )
     assert (away.code, away.out.splitlines()[-1]) == (1, "unhealthy")
     assert "trouble: MongoDB: " in away.out
-    assert (await desk.run("status", "--service", "nobody=http://x")).code == 2
 
 
 async def test_a_service_that_died_is_a_trouble(desk: Desk) -> None:

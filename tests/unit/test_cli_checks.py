@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 from yarl import URL
 
+from services.cli.__main__ import app
 from services.cli.checks import doubts, settings, tls
 from services.cli.checks.finding import Finding, State
 from services.cli.diagnosis import diagnose
@@ -143,6 +145,27 @@ def test_services_are_asked_where_the_settings_say_and_where_options_say(monkeyp
         ("delivery", "http://one:1"),
         ("delivery", "http://two:2"),
     ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["0"],
+        ["1000001"],
+        ["5", "--per-second", "100000"],
+        ["5", "--per-second", "0"],
+        ["5", "--sessions", "0"],
+        ["many"],
+    ],
+)
+def test_absurd_load_is_refused_before_anything_is_done(arguments: list[str]) -> None:
+    assert CliRunner().invoke(app, ["load", *arguments, "--tenant", "t"]).exit_code == 2
+
+
+def test_load_needs_a_tenant_to_be_named() -> None:
+    done = CliRunner().invoke(app, ["load", "5"])
+    assert done.exit_code == 2
+    assert "--tenant" in done.output
 
 
 @pytest.mark.parametrize("given", ["api", "api=", "api=ftp://x", "none=http://x", "api=http://", "=http://x"])

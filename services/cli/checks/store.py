@@ -36,7 +36,7 @@ async def check() -> AsyncIterator[Finding]:
         async with misconfigured_if_refused():
             async for finding in _reached(url, mongo):
                 yield finding
-    except (StartupError, StoreUnavailable, ValueError) as error:
+    except (StartupError, StoreUnavailable) as error:
         yield failed(_CHECK, *_unreached(url, error))
         for one in _BEHIND:
             yield unchecked(one, "MongoDB cannot be used: see `store`")
@@ -117,11 +117,10 @@ def _clock(offset: float) -> Finding:
     return ok(_CLOCK, found)
 
 
-def _unreached(url: str, error: Exception) -> tuple[str, str]:
+def _unreached(url: str, error: StartupError | StoreUnavailable) -> tuple[str, str]:
     """What is wrong, and what to do."""
-    if not isinstance(error, StoreUnavailable):
-        words = str(error) if isinstance(error, StartupError) else "DISPATCHER_MONGODB_URL is no address of MongoDB"
-        return words, f"give user, password and options in DISPATCHER_MONGODB_URL as MongoDB knows them{_AS_ADMIN}"
+    if isinstance(error, StartupError):
+        return str(error), f"give address, user and options in DISPATCHER_MONGODB_URL as MongoDB knows them{_AS_ADMIN}"
     name = _replica_set(url)
     match trouble(error):
         case Trouble.NOT_IN_SET:
@@ -153,7 +152,10 @@ def _tls(url: str) -> tuple[URL, bool, int]:
     """Of the first host: its address, and whether it is spoken to in TLS."""
     first = urlsplit(url).netloc.rpartition("@")[2].partition(",")[0]
     on = "true" in (_option(url, "tls"), _option(url, "ssl"))
-    return URL(f"//{first}"), on, 27017
+    try:
+        return URL(f"//{first}"), on, 27017
+    except ValueError:  # judged already
+        return URL(), False, 0
 
 
 _INITIATE = (

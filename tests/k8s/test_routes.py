@@ -1,0 +1,84 @@
+"""Ingress leads every route to the service that serves it, and nothing else of a service to the world."""
+
+from typing import Any, cast
+
+import pytest
+
+from services.api.services import routes, services
+from services.ingest.http import routes as ingest_routes
+from services.ingest.service import Ingest
+from shared import wiring
+from shared.contracts.event import MAX_BATCH_BYTES
+from shared.egress import Egress
+from shared.store.keys import Keys
+from shared.store.mongo import Mongo
+from tests.cluster import SECRET_KEYS
+from tests.k8s.rendered import Rendered
+
+BESIDE_THE_API = {"/dashboard", "/dashboard/webhooks", "/docs", "/openapi.json"}
+OF_OPERATORS = {"/metrics", "/healthz", "/readyz", "/"}
+
+
+def leads_to(site: Rendered, ingress: str, path: str) -> str | None:
+    """The service that the controller sends `path` to."""
+    [rule] = site.one("Ingress", ingress)["spec"]["rules"]
+    for entry in rule["http"]["paths"]:
+        under = path.startswith(entry["path"] + "/") and entry["pathType"] == "Prefix"
+        if path == entry["path"] or under:
+            name: str = entry["backend"]["service"]["name"]
+            return name
+    return None
+
+
+@pytest.fixture
+def api_paths(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    monkeypatch.setenv("DISPATCHER_SECRET_KEYS", SECRET_KEYS)
+    mongo = Mongo(url="mongodb://127.0.0.1:1", database="none", timeout_seconds=1)
+    keys, lookout = Keys(mongo, admin_key=""), wiring.lookout("test")
+    made = services(mongo, keys, egress=Egress(), lookout=lookout, webhooks_per_tenant=1)
+    return {route.path for route in routes(made)} | BESIDE_THE_API
+
+
+def test_customers_reach_every_route_of_the_api_and_no_more(site: Rendered, api_paths: set[str]) -> None:
+    assert {leads_to(site, "api", path) for path in api_paths} == {"api"}
+    assert {leads_to(site, "api", path) for path in OF_OPERATORS} == {None}
+
+
+def test_each_path_of_the_ingress_has_a_route(site: Rendered, api_paths: set[str]) -> None:
+    [rule] = site.one("Ingress", "api")["spec"]["rules"]
+    for entry in rule["http"]["paths"]:
+        path = entry["path"]
+        assert any(route == path or route.startswith(path + "/") for route in api_paths), path
+
+
+def test_producers_reach_ingest_by_a_host_of_its_own_and_no_more(site: Rendered, api_paths: set[str]) -> None:
+    paths = {route.path for route in ingest_routes(cast("Ingest", None))}
+    assert {leads_to(site, "ingest", path) for path in paths} == {"ingest"}
+    assert {leads_to(site, "ingest", path) for path in (api_paths | OF_OPERATORS) - paths} == {None}
+    assert paths & api_paths == {"/api/v1/events"}, "why there are two hosts"
+    hosts = {made["spec"]["rules"][0]["host"] for made in site.of("Ingress")}
+    assert len(hosts) == 2
+
+
+def test_a_batch_fits_through(site: Rendered) -> None:
+    annotations: dict[str, Any] = site.one("Ingress", "ingest")["metadata"]["annotations"]
+    size = annotations["nginx.ingress.kubernetes.io/proxy-body-size"]
+    assert int(size.removesuffix("m")) * 2**20 > MAX_BATCH_BYTES
+
+
+def test_services_and_ingress_name_ports_that_pods_have(site: Rendered) -> None:
+    for made in site.of("Service"):
+        chosen = [one for one in site.workloads.values() if made["spec"]["selector"].items() <= one.labels.items()]
+        [workload] = chosen
+        assert {port["targetPort"] for port in made["spec"]["ports"]} <= set(workload.ports)
+    for ingress in site.of("Ingress"):
+        for entry in ingress["spec"]["rules"][0]["http"]["paths"]:
+            backend = entry["backend"]["service"]
+            ports = site.one("Service", backend["name"])["spec"]["ports"]
+            assert backend["port"]["name"] in {port["name"] for port in ports}
+
+
+def test_the_outside_is_reached_by_tls_only(prod: Rendered) -> None:
+    for ingress in prod.of("Ingress"):
+        [tls] = ingress["spec"]["tls"]
+        assert tls["hosts"] == [ingress["spec"]["rules"][0]["host"]]

@@ -101,7 +101,7 @@ def test_apply_migrates_before_it_rolls_out(make: Make) -> None:
     later = [
         one["kind"]
         for one in render("dev").manifests
-        if one["metadata"]["labels"].get("app.kubernetes.io/component") == "service"
+        if one["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "service"
     ]
     assert later == ["Deployment"] * 5
 

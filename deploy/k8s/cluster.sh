@@ -1,5 +1,5 @@
 #!/bin/sh
-# Renders, applies or deletes an overlay. Says which cluster is meant and asks first; YES=1 answers for who is not there.
+# Renders, applies or deletes an overlay. Says which cluster is meant and asks first; YES=1 answers for the absent.
 #   cluster.sh render|apply|delete OVERLAY
 set -eu
 what=$1
@@ -27,7 +27,8 @@ if [ "$what" = render ]; then
     exec kubectl kustomize "$folder"
 fi
 
-context=$(kubectl config current-context 2>/dev/null) || fail "kubectl is told of no cluster: kubectl config use-context NAME"
+context=$(kubectl config current-context 2>/dev/null) ||
+    fail "kubectl is told of no cluster: kubectl config use-context NAME"
 namespace=$(sed -n 's/^namespace: //p' "$folder/kustomization.yaml")
 
 case $what in
@@ -42,7 +43,7 @@ apply)
     kubectl -n "$namespace" rollout status deployment --timeout=10m
     ;;
 delete)
-    ask "The overlay $overlay, its namespace $namespace and ALL DATA in it are going to be deleted from the cluster $context."
+    ask "The namespace $namespace and ALL DATA in it are going to be deleted from the cluster $context."
     kubectl delete -k "$folder"
     ;;
 *) fail "usage: cluster.sh render|apply|delete OVERLAY" ;;

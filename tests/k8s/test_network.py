@@ -23,10 +23,11 @@ def table(overlay: str) -> Table:
     amqp = {"dev": "5672", "prod": "5671"}[overlay]
     allowed = {("ingress-nginx", "api", "8080"), ("ingress-nginx", "ingest", "8081")}
     allowed |= {("producer", "ingest", "8081"), ("producer", "rabbitmq", amqp)}
-    allowed |= {("prometheus", name, str(port)) for name, port in HTTP.items()}
+    allowed |= {(source, name, str(port)) for source in ("prometheus", "collector") for name, port in HTTP.items()}
     allowed |= {(name, "rabbitmq", amqp) for name in OURS} | {(name, "mongodb", "27017") for name in OURS}
     allowed |= {(name, "kube-dns", port) for name in EVERYBODY for port in ("53", "53/UDP")}
     if overlay == "prod":
+        allowed |= {(name, "collector", "4318") for name in OURS}
         allowed |= {("keda", "rabbitmq", amqp), ("mongodb", "mongodb", "27017")}
         allowed |= {("rabbitmq", "rabbitmq", port) for port in ("4369", "25672", "35672")}
     return allowed
@@ -50,6 +51,7 @@ def others() -> dict[str, Pod]:
     return {
         "ingress-nginx": Pod("ingress-nginx", {NAMESPACE: "ingress-nginx"}),
         "prometheus": Pod("prometheus", {NAMESPACE: "monitoring"}),
+        "collector": Pod("collector", {NAMESPACE: "monitoring"}, ports={"otlp": 4318}),
         "keda": Pod("keda", {NAMESPACE: "keda"}),
         "kube-dns": Pod("kube-dns", {NAMESPACE: "kube-system"}, {"k8s-app": "kube-dns"}, {"dns": 53}),
         "producer": Pod("producer", {NAMESPACE: "platform", "webhook-dispatcher/producer": "true"}),

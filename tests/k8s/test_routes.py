@@ -1,5 +1,6 @@
 """Ingress leads every route to the service that serves it, and nothing else of a service to the world."""
 
+import copy
 from typing import Any, cast
 
 import pytest
@@ -66,16 +67,32 @@ def test_a_batch_fits_through(site: Rendered) -> None:
     assert int(size.removesuffix("m")) * 2**20 > MAX_BATCH_BYTES
 
 
-def test_services_and_ingress_name_ports_that_pods_have(site: Rendered) -> None:
+def dangling(site: Rendered) -> list[str]:
+    """Ports that a Service or an Ingress names and nothing has."""
+    found = []
     for made in site.of("Service"):
-        chosen = [one for one in site.workloads.values() if made["spec"]["selector"].items() <= one.labels.items()]
-        [workload] = chosen
-        assert {port["targetPort"] for port in made["spec"]["ports"]} <= set(workload.ports)
+        [workload] = [one for one in site.workloads.values() if made["spec"]["selector"].items() <= one.labels.items()]
+        ports = [port["targetPort"] for port in made["spec"]["ports"]]
+        found += [f"{workload.name} {port}" for port in ports if port not in workload.ports]
     for ingress in site.of("Ingress"):
         for entry in ingress["spec"]["rules"][0]["http"]["paths"]:
             backend = entry["backend"]["service"]
-            ports = site.one("Service", backend["name"])["spec"]["ports"]
-            assert backend["port"]["name"] in {port["name"] for port in ports}
+            ports = [port["name"] for port in site.one("Service", backend["name"])["spec"]["ports"]]
+            found += [f"{backend['name']} {port}" for port in backend["port"].values() if port not in ports]
+    return found
+
+
+def test_services_and_ingress_name_ports_that_pods_have(site: Rendered) -> None:
+    assert dangling(site) == []
+
+
+def test_a_wrong_port_is_found_out(site: Rendered) -> None:
+    broken = Rendered(site.overlay, copy.deepcopy(site.manifests))
+    broken.one("Service", "api")["spec"]["ports"][0]["targetPort"] = "https"
+    broken.one("Ingress", "ingest")["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["port"]["name"] = (
+        "https"
+    )
+    assert dangling(broken) == ["api https", "ingest https"]
 
 
 def test_the_outside_is_reached_by_tls_only(prod: Rendered) -> None:

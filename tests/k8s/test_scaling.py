@@ -1,8 +1,14 @@
 """Scalers look at queues that exist and own the number of copies of workloads that exist."""
 
+import json
+
 from shared.broker.topology import AGAIN, BULK, DELIVERIES, FANOUT, QUEUES
 from shared.settings import BrokerSettings
 from tests.k8s.rendered import Rendered
+from tests.k8s.schemas import CRDS
+
+KNOWN = json.loads((CRDS / "rabbitmq-scaler.json").read_text())
+"""What KEDA's scaler for RabbitMQ understands."""
 
 
 def watched(prod: Rendered, name: str) -> dict[str, int]:
@@ -18,6 +24,18 @@ def watched(prod: Rendered, name: str) -> dict[str, int]:
 def test_workers_and_fan_out_follow_their_queues(prod: Rendered) -> None:
     assert set(watched(prod, "delivery")) == {DELIVERIES, BULK, AGAIN}
     assert set(watched(prod, "fanout")) == {FANOUT}
+
+
+def test_keda_understands_what_it_is_told(prod: Rendered) -> None:
+    [authentication] = prod.of("TriggerAuthentication")
+    secrets = {one["parameter"] for one in authentication["spec"]["secretTargetRef"]}
+    assert secrets == {"host", "ca", "tls"}
+    assert secrets <= set(KNOWN["authentication"])
+    for scaled in prod.of("ScaledObject"):
+        for trigger in scaled["spec"]["triggers"]:
+            told = set(trigger["metadata"])
+            assert told <= set(KNOWN["metadata"])
+            assert set(KNOWN["required"]) <= told | secrets
 
 
 def test_workers_are_all_there_before_fan_out_has_to_wait(prod: Rendered) -> None:

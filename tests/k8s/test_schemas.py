@@ -8,7 +8,7 @@ import pytest
 from tests.k8s.rendered import Manifest, Rendered
 from tests.k8s.schemas import VERSIONS, problems
 
-KINDS = ["Deployment", "Job", "Ingress", "NetworkPolicy", "HorizontalPodAutoscaler", "PodMonitor"]
+KINDS = ["Deployment", "Job", "Ingress", "NetworkPolicy", "HorizontalPodAutoscaler", "PodMonitor", "PrometheusRule"]
 KINDS += ["ScaledObject", "TriggerAuthentication", "RabbitmqCluster", "MongoDBCommunity"]
 
 
@@ -42,3 +42,18 @@ def test_a_field_that_is_unknown_deep_inside_is_refused(prod: Rendered) -> None:
     template = broken["spec"]["override"]["statefulSet"]["spec"]["template"]
     template["spec"]["containers"][0]["securityContext"]["privilege"] = True
     assert problems(broken, VERSIONS[-1])
+
+
+def part_of_stateful_set(prod: Rendered) -> Manifest:
+    """The MongoDB operator's CRD takes anything there, and merges it into a StatefulSet of its own."""
+    given = prod.one("MongoDBCommunity", "mongodb")["spec"]["statefulSet"]["spec"]
+    spec = {"serviceName": "mongodb-svc", "selector": {}, **copy.deepcopy(given)}
+    return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "mongodb"}, "spec": spec}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_the_mongodb_operator_merges_is_part_of_a_stateful_set(prod: Rendered, version: str) -> None:
+    made = part_of_stateful_set(prod)
+    assert problems(made, version) == []
+    made["spec"]["template"]["spec"]["containers"][0]["privilege"] = True
+    assert problems(made, version)

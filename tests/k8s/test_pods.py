@@ -98,7 +98,9 @@ def test_copies_are_spread_over_nodes_and_zones_and_are_not_drained_together(sit
         for rule in spread.values():
             assert rule["labelSelector"]["matchLabels"].items() <= made.labels.items()
             assert "app.kubernetes.io/name" in rule["matchLabelKeys"], "else other services' pods count"
-        assert budgets[name] == {"maxUnavailable": 1, "selector": {"matchLabels": {"app.kubernetes.io/name": name}}}
+        selector = {"matchLabels": {"app.kubernetes.io/name": name}}
+        assert (budgets[name]["maxUnavailable"], budgets[name]["selector"]) == (1, selector)
+        assert budgets[name]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
         assert site.one("Deployment", name)["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
 

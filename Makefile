@@ -60,7 +60,7 @@ bench-api: $(DEV_READY) ## measure how long each list and detail request of the 
 bench-pages: $(DEV_READY) ## measure each page of the dashboard with 200,000 deliveries: p50, p95, p99, bytes (a minute)
 	@exec $(PYTHON) -m tests.bench.pages
 
-OVERLAY := dev
+OVERLAY ?= dev
 
 .PHONY: k8s-render
 k8s-render: ## print the Kubernetes manifests of OVERLAY=dev|prod (needs kubectl)

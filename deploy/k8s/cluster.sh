@@ -38,7 +38,8 @@ apply)
     kubectl -n "$namespace" delete job migrate --ignore-not-found
     # Services come after the indexes and queues that they need.
     kubectl apply -k "$folder" -l app.kubernetes.io/component!=service
-    kubectl -n "$namespace" wait --for=condition=complete --timeout=15m job/migrate
+    kubectl -n "$namespace" wait --for=condition=complete --timeout=15m job/migrate ||
+        fail "The Job that makes indexes and queues did not succeed: kubectl -n $namespace logs job/migrate"
     kubectl apply -k "$folder"
     kubectl -n "$namespace" rollout status deployment --timeout=10m
     ;;

@@ -1,4 +1,4 @@
-"""Who may talk to whom by a set of NetworkPolicies: https://kubernetes.io/docs/concepts/services-networking/network-policies/."""
+"""Who may talk to whom by a set of NetworkPolicies, as Kubernetes' documentation says what they mean."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,31 +20,31 @@ class Pod:
     address: str | None = None
 
 
+@dataclass(frozen=True)
+class Connection:
+    source: Pod
+    target: Pod
+    port: int
+    protocol: str
+
+
 def allows(policies: Iterable[Policy], source: Pod, target: Pod, port: int, protocol: str = "TCP") -> bool:
     """Both the source's way out and the target's way in have to be open."""
-    policies = list(policies)
-    return _open(policies, source, target, "Egress", port, protocol, target) and _open(
-        policies, target, source, "Ingress", port, protocol, target
-    )
+    policies, wanted = list(policies), Connection(source, target, port, protocol)
+    return _open(policies, wanted, "Egress") and _open(policies, wanted, "Ingress")
 
 
-def _open(
-    policies: list[Policy], subject: Pod, peer: Pod, direction: str, port: int, protocol: str, listener: Pod
-) -> bool:
-    """Everything is, for a pod that no policy of this direction selects."""
+def _open(policies: list[Policy], wanted: Connection, direction: str) -> bool:
+    """Every way is, of a pod that no policy of this direction selects."""
+    out = direction == "Egress"
+    subject, peer = (wanted.source, wanted.target) if out else (wanted.target, wanted.source)
     about = [policy for policy in policies if _selects(policy, subject) and direction in policy["spec"]["policyTypes"]]
-    side = {"Egress": "to", "Ingress": "from"}[direction]
-    rules = [rule for policy in about for rule in policy["spec"].get(direction.lower(), [])]
     return not about or any(
-        _any_peer(rule.get(side), peer, policy_namespace(about))
-        and _any_port(rule.get("ports"), port, protocol, listener)
-        for rule in rules
+        _any_peer(rule.get("to" if out else "from"), peer, policy["metadata"]["namespace"])
+        and _any_port(rule.get("ports"), wanted)
+        for policy in about
+        for rule in policy["spec"].get(direction.lower(), [])
     )
-
-
-def policy_namespace(policies: list[Policy]) -> str:
-    [namespace] = {policy["metadata"]["namespace"] for policy in policies}
-    return namespace
 
 
 def _selects(policy: Policy, pod: Pod) -> bool:
@@ -70,15 +70,16 @@ def _within(block: dict[str, Any], address: str) -> bool:
     return ip in ip_network(block["cidr"]) and not any(ip in ip_network(cidr) for cidr in block.get("except", []))
 
 
-def _any_port(ports: list[Any] | None, port: int, protocol: str, listener: Pod) -> bool:
-    return not ports or any(_is_port(one, port, protocol, listener) for one in ports)
+def _any_port(ports: list[Any] | None, wanted: Connection) -> bool:
+    return not ports or any(_is_port(one, wanted) for one in ports)
 
 
-def _is_port(one: dict[str, Any], port: int, protocol: str, listener: Pod) -> bool:
+def _is_port(one: dict[str, Any], wanted: Connection) -> bool:
+    """A name is that of a port of the target."""
     first = one.get("port", 0)
-    number = listener.ports.get(first, -1) if isinstance(first, str) else first
+    number = wanted.target.ports.get(first, -1) if isinstance(first, str) else first
     last = one.get("endPort", number)
-    return one.get("protocol", "TCP") == protocol and ("port" not in one or number <= port <= last)
+    return one.get("protocol", "TCP") == wanted.protocol and ("port" not in one or number <= wanted.port <= last)
 
 
 def _matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:

@@ -14,7 +14,7 @@ SERVERS_READY := $(if $(NATIVE),$(RUN_READY),$(DEV_READY))
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(SERVERS_READY) ## start everything on this machine and stay up; Ctrl-C stops it
@@ -63,6 +63,20 @@ bench-api: $(DEV_READY) ## measure how long each list and detail request of the 
 .PHONY: bench-pages
 bench-pages: $(DEV_READY) ## measure each page of the dashboard with 200,000 deliveries: p50, p95, p99, bytes (a minute)
 	@exec $(PYTHON) -m tests.bench.pages
+
+OVERLAY ?= dev
+
+.PHONY: k8s-render
+k8s-render: ## print the Kubernetes manifests of OVERLAY=dev|prod (needs kubectl)
+	@exec deploy/k8s/cluster.sh render $(OVERLAY)
+
+.PHONY: k8s-apply
+k8s-apply: ## apply OVERLAY=dev|prod to the cluster that kubectl is told of; asks first
+	@exec deploy/k8s/cluster.sh apply $(OVERLAY)
+
+.PHONY: k8s-delete
+k8s-delete: ## delete OVERLAY=dev|prod and its data from that cluster; asks first
+	@exec deploy/k8s/cluster.sh delete $(OVERLAY)
 
 .PHONY: setup
 setup: $(DEV_READY) ## only make the virtual environment, for run and development

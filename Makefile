@@ -36,6 +36,26 @@ check: $(DEV_READY) ## lint, format, types, layers, unit tests that take every b
 test: check ## check, then all tests on real servers (half an hour)
 	@exec $(PYTHON) -m pytest tests --ignore tests/unit
 
+.PHONY: test-containers
+test-containers: $(DEV_READY) ## only the tests that need a Docker engine, and some of the others on servers in containers
+	@exec $(PYTHON) -m tests.containers
+
+.PHONY: image
+image: $(RUN_READY) ## build the image that deploy/images.env names
+	@exec $(PYTHON) -m deploy.compose image
+
+.PHONY: up
+up: $(RUN_READY) ## build the image, start everything in containers, wait until well, print addresses
+	@exec $(PYTHON) -m deploy.compose up
+
+.PHONY: down
+down: $(RUN_READY) ## end the containers of `make up`; their data stay
+	@exec $(PYTHON) -m deploy.compose down
+
+.PHONY: logs
+logs: $(RUN_READY) ## follow what the containers of `make up` log
+	@exec $(PYTHON) -m deploy.compose logs
+
 .PHONY: mutants
 mutants: $(DEV_READY) ## change the pure parts in small ways: do their tests notice? (a minute)
 	@exec $(PYTHON) -m tests.mutants
@@ -64,8 +84,8 @@ bench-pages: $(DEV_READY) ## measure each page of the dashboard with 200,000 del
 setup: $(DEV_READY) ## only make the virtual environment, for run and development
 
 .PHONY: clean
-clean: ## end what killed runs left running; remove data, keep the virtual environment and downloaded servers
-	@if [ -x $(PYTHON) ]; then exec $(PYTHON) -m deploy.local clean; fi
+clean: ## end what killed runs and `make up` left running; remove data, keep the environment and downloaded servers
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deploy.compose clean && exec $(PYTHON) -m deploy.local clean; fi
 
 # A stamp holds the checksums of the requirement files it stands for: a changed file is installed again, a touched one is not.
 .PHONY: FORCE

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from deploy.local.download import PROJECT
 from deploy.local.errors import FolderInUse, LocalServersError
+from deploy.local.keys import write_private
 from deploy.local.progress import TerminalProgress
 from deploy.local.sample import SampleEndpoint
 from deploy.local.showcase import show
-from deploy.local.site import Site, SiteFailed, site, write_private
+from deploy.local.site import Site, SiteFailed, site
 
 
 def main() -> int:
@@ -52,7 +53,6 @@ async def _stay_up(running: Site, env: Path) -> None:
         _print_addresses(running, env)
         while True:
             running.check_alive()
-            endpoint.forget_arrivals()
             await asyncio.sleep(0.5)
     finally:
         await endpoint.stop()

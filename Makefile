@@ -36,9 +36,14 @@ check: $(DEV_READY) ## lint, format, types, layers, unit tests that take every b
 test: check ## check, then all tests on real servers (half an hour)
 	@exec $(PYTHON) -m pytest tests --ignore tests/unit
 
+# Those that need an engine, and of the others some that see much of RabbitMQ and MongoDB in little time.
+ON_CONTAINERS := tests/containers tests/integration/test_local_servers.py tests/integration/test_broker.py \
+	tests/integration/test_store.py tests/e2e/test_delivery.py
+
 .PHONY: test-containers
 test-containers: $(DEV_READY) ## only the tests that need a Docker engine, and some of the others on servers in containers
-	@exec $(PYTHON) -m tests.containers
+	@$(PYTHON) -m deploy.compose engine
+	@DISPATCHER_TEST_SERVERS=docker exec $(PYTHON) -m pytest $(ON_CONTAINERS)
 
 .PHONY: image
 image: $(RUN_READY) ## build the image that deploy/images.env names

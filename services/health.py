@@ -14,9 +14,9 @@ TIMEOUT_SECONDS = 4
 
 def running(command: bytes) -> tuple[str, ...]:
     """The services that a command line (words ended by zero bytes) runs; none for an operator's command."""
-    words = command.decode(errors="replace").split("\0")
-    name = next((word.removeprefix("services.") for word in words[words.index("-m") + 1 :] if word != "services"), "")
-    return SERVICES if name == "all" else tuple(service for service in SERVICES if service == name)
+    names = [word.removeprefix("services.") for word in command.decode(errors="replace").split("\0")]
+    name = next((name for name in names if name in (*SERVICES, "all", "cli")), "cli")
+    return {"all": SERVICES, "cli": ()}.get(name, (name,))
 
 
 def lives(service: str) -> bool:

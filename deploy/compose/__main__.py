@@ -1,16 +1,17 @@
-"""The commands behind `make image up down logs`, and the part of `make clean` that removes containers' data."""
+"""The commands behind `make image up down logs`, and the parts of others that ask for an engine or end containers."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from deploy.compose.docker import need_engine
 from deploy.compose.image import build
 from deploy.compose.project import NAME, Project
 from deploy.compose.up import up
 from deploy.local.download import PROJECT
 from deploy.local.errors import LocalServersError
 
-COMMANDS = ("image", "up", "down", "logs", "clean")
+COMMANDS = ("engine", "image", "up", "down", "logs", "clean")
 
 
 def main() -> int:
@@ -31,7 +32,12 @@ def main() -> int:
 
 def _carry_out(command: str, folder: Path, name: str) -> None:
     keys, env = folder / "compose", folder / "env"
+    if command == "clean" and not keys.exists():
+        return  # nothing was ever started
+    need_engine()
     match command:
+        case "engine":
+            pass  # there is one
         case "image":
             build()
         case "up":
@@ -43,7 +49,7 @@ def _carry_out(command: str, folder: Path, name: str) -> None:
             env.unlink(missing_ok=True)
         case "logs":
             Project(keys, name).compose("logs", "--follow", "--tail", "200")
-        case "clean" if keys.exists():  # else nothing was ever started
+        case "clean":
             Project(keys, name).compose("down", "--volumes")
 
 

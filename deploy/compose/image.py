@@ -2,7 +2,7 @@
 
 import subprocess
 
-from deploy.compose.docker import answer_of, need_engine, run
+from deploy.compose.docker import answer_of, run
 from deploy.images import image_names
 from deploy.local.download import PROJECT
 from shared import VERSION
@@ -12,7 +12,7 @@ MEGABYTE = 1_000_000
 
 
 def build() -> None:
-    need_engine()
+    """Prints its size."""
     names = image_names()
     image = names["DISPATCHER_IMAGE"]
     given = {"PYTHON_IMAGE": names["PYTHON_IMAGE"], "VERSION": VERSION, "REVISION": _revision()}

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from deploy import images
-from deploy.compose.docker import answer_of, compose_command, need_engine, run
+from deploy.compose.docker import answer_of, compose_command, run
 from deploy.local.download import PROJECT
 from deploy.local.keys import remembered_keys
 
@@ -16,7 +16,7 @@ class Project:
     """Raises DockerMissing when there is nothing to run it with."""
 
     def __init__(self, folder: Path, name: str = NAME) -> None:
-        need_engine()
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         keys = remembered_keys(folder / "keys.json")
         ours = {
@@ -52,7 +52,10 @@ class Project:
 
     def address(self, service: str, inner_port: int) -> str:
         """Where this machine reaches a port of a service."""
-        return answer_of([*self._compose, "port", service, str(inner_port)], self.env)
+        return self.answer("port", service, str(inner_port))
+
+    def answer(self, *arguments: str) -> str:
+        return answer_of([*self._compose, *arguments], self.env)
 
     def compose(self, *arguments: str) -> None:
         run([*self._compose, *arguments], self.env)

@@ -58,7 +58,7 @@ down: $(RUN_READY) ## end the containers of `make up`; their data stay
 	@exec $(PYTHON) -m deploy.compose down
 
 .PHONY: logs
-logs: $(RUN_READY) ## follow what the containers of `make up` log
+logs: $(RUN_READY) ## follow what the services of `make up` log
 	@exec $(PYTHON) -m deploy.compose logs
 
 .PHONY: mutants

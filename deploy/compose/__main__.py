@@ -10,6 +10,7 @@ from deploy.compose.project import NAME, Project
 from deploy.compose.up import up
 from deploy.local.download import PROJECT
 from deploy.local.errors import LocalServersError
+from services.health import SERVICES
 
 COMMANDS = ("engine", "image", "up", "down", "logs", "clean")
 
@@ -48,7 +49,7 @@ def _carry_out(command: str, folder: Path, name: str) -> None:
             Project(keys, name).compose("down")
             env.unlink(missing_ok=True)
         case "logs":
-            Project(keys, name).compose("logs", "--follow", "--tail", "200")
+            Project(keys, name).compose("logs", "--follow", "--tail", "200", *SERVICES)
         case "clean":
             Project(keys, name).compose("down", "--volumes")
 

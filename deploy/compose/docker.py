@@ -16,7 +16,7 @@ class DockerMissing(LocalServersError):
 
 
 class DockerFailed(LocalServersError):
-    """Docker was asked and did not do it; it has said why itself."""
+    """Docker was asked and did not do it."""
 
 
 def need_engine() -> None:
@@ -40,9 +40,9 @@ def compose_command() -> list[str]:
 
 
 def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-    """Its output is for the person; a failure it has told is not told again."""
-    if subprocess.run(command, env=env, check=False).returncode:
-        raise DockerFailed(f"{' '.join(command[:2])} failed")
+    """Its output is for the person: Docker shows progress and trouble itself."""
+    if code := subprocess.run(command, env=env, check=False).returncode:
+        raise DockerFailed(f"{command[0]} has said why, exit code {code}")
 
 
 def answer_of(command: Sequence[str], env: Mapping[str, str] | None = None) -> str:

@@ -6,16 +6,24 @@ from pathlib import Path
 from aiohttp import ClientSession
 
 from deploy.compose.distant import DistantEndpoint
+from deploy.compose.docker import DockerFailed
 from deploy.compose.project import Project
 from deploy.local.keys import write_private
 from deploy.local.showcase import show
 
 WAIT_SECONDS = 180
+HINT = (
+    "Is a port taken? Set DISPATCHER_API_PORT, DISPATCHER_INGEST_PORT, RABBITMQ_PORT or SAMPLE_PORT to a free one. "
+    "Is the network? Set SAMPLE_NETWORK. Is a container unhealthy? See `make logs`."
+)
 
 
 def up(project: Project, env: Path) -> None:
     """Leaves the addresses and the operator's key in the private file `env`. Raises LocalServersError."""
-    project.compose("up", "--detach", "--wait", "--wait-timeout", str(WAIT_SECONDS))
+    try:
+        project.compose("up", "--detach", "--wait", "--wait-timeout", str(WAIT_SECONDS))
+    except DockerFailed as error:
+        raise DockerFailed(f"{error}. {HINT}") from None
     asyncio.run(_shown(project))
     write_private(env, _env_lines(project))
     _print_addresses(project, env)

@@ -1,15 +1,19 @@
 """deploy/compose.yml as Compose reads it: every container is shut in, and nothing is open beyond this machine."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from deploy.compose.project import Project
 from deploy.images import image_names
+from deploy.local.download import PROJECT
 from services.health import SERVICES
-from shared.settings import DrainSettings
+from shared.settings import ALL_SETTINGS, DrainSettings
+from tests.tools import tool
 
 OURS = (*SERVICES, "sample", "replica-set")
 RAN_HERE = (*OURS, "rabbitmq", "mongo")
@@ -54,6 +58,24 @@ def test_only_the_services_reach_the_database(services: dict[str, Any]) -> None:
     near = {name for name, service in services.items() if "stores" in service["networks"]}
     assert near == {*SERVICES, "mongo", "replica-set"}
     assert list(services["mongo"]["networks"]) == ["stores"]
+
+
+def test_prometheus_accepts_its_configuration() -> None:
+    """The rules that it names have tests of their own."""
+    promtool = tool("promtool", package="prometheus")
+    config = PROJECT / "deploy/prometheus/prometheus.yml"
+    checked = subprocess.run([promtool, "check", "config", "--syntax-only", config], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_it_looks_for_every_service_at_its_port() -> None:
+    config = yaml.safe_load((PROJECT / "deploy/prometheus/prometheus.yml").read_text())
+    [job] = config["scrape_configs"]
+    looked_for = {name: found["port"] for found in job["dns_sd_configs"] for name in found["names"]}
+    ports = {name: str(field.default) for settings in ALL_SETTINGS for name, field in settings.model_fields.items()}
+    assert {f"{name}_port": str(port) for name, port in looked_for.items()} == {
+        f"{name}_port": ports[f"{name}_port"] for name in SERVICES
+    }
 
 
 def test_keys_are_made_once_and_are_their_owners_alone(compose: None, tmp_path: Path) -> None:

@@ -19,13 +19,13 @@ class Project:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         keys = remembered_keys(folder / "keys.json")
-        ours = {
+        made = {
             "DISPATCHER_ADMIN_KEY": keys["admin_key"],
             "DISPATCHER_SECRET_KEYS": keys["secret_keys"],
             "RABBITMQ_PASSWORD": keys["rabbitmq_password"],
             "SAMPLE_SECRET": keys["sample_secret"],
         }
-        self.env = ours | os.environ
+        self.env = {**os.environ, **{variable: os.environ.get(variable) or key for variable, key in made.items()}}
         self.name = name
         files = ["--env-file", str(images.FILE), "--file", str(FILE)]
         self._compose = [*compose_command(), "--project-name", name, *files]

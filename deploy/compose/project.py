@@ -24,6 +24,7 @@ class Project:
             "DISPATCHER_SECRET_KEYS": keys["secret_keys"],
             "RABBITMQ_PASSWORD": keys["rabbitmq_password"],
             "SAMPLE_SECRET": keys["sample_secret"],
+            "DISPATCHER_EGRESS_ALLOW": "",  # Compose warns of what is not set
         }
         self.env = {**os.environ, **{variable: os.environ.get(variable) or key for variable, key in made.items()}}
         self.name = name

@@ -52,7 +52,7 @@ def _print_addresses(project: Project, env: Path) -> None:
     print(f"ingest          {project.url('ingest')}/api/v1/events")
     print(f"operator's key  {project.admin_key}")
     print(f"for scripts     {env}")
-    print(f"commands        docker exec {project.name}-api-1 python -m services cli --help")
+    print(f"commands        docker exec {project.name}-api-1 python -m services cli status")
     print(
         "`make logs` follows the logs, `make down` stops it and keeps the data, `make clean` removes them.", flush=True
     )

@@ -54,17 +54,35 @@ def test_a_service_has_longer_to_stop_than_it_takes(services: dict[str, Any], na
     assert int(services[name]["stop_grace_period"].removesuffix("s")) > DrainSettings().stop_seconds + 2
 
 
+def test_every_file_that_a_container_reads_is_there(services: dict[str, Any]) -> None:
+    read = [
+        volume for service in services.values() for volume in service.get("volumes", ()) if volume["type"] == "bind"
+    ]
+    assert len(read) == 5
+    assert all(Path(volume["source"]).exists() and volume["read_only"] for volume in read)
+
+
+@pytest.mark.parametrize(("more", "allowed"), [("", ""), ("10.0.0.0/8", ",10.0.0.0/8")])
+def test_beside_the_sample_s_only_addresses_that_were_asked_for_are_allowed(
+    compose: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, allowed: str
+) -> None:
+    monkeypatch.setenv("DISPATCHER_EGRESS_ALLOW", more)
+    read = json.loads(Project(tmp_path, "dispatcher-file").answer("config", "--format", "json"))
+    told = read["services"]["delivery"]["environment"]["DISPATCHER_EGRESS_ALLOW"]
+    [network] = read["networks"]["sample"]["ipam"]["config"]
+    assert told == f"{network['subnet']}:9000{allowed}"
+
+
 def test_only_the_services_reach_the_database(services: dict[str, Any]) -> None:
     near = {name for name, service in services.items() if "stores" in service["networks"]}
     assert near == {*SERVICES, "mongo", "replica-set"}
     assert list(services["mongo"]["networks"]) == ["stores"]
 
 
-def test_prometheus_accepts_its_configuration() -> None:
-    """The rules that it names have tests of their own."""
+def test_prometheus_accepts_its_configuration_and_rules() -> None:
     promtool = tool("promtool", package="prometheus")
     config = PROJECT / "deploy/prometheus/prometheus.yml"
-    checked = subprocess.run([promtool, "check", "config", "--syntax-only", config], capture_output=True, text=True)
+    checked = subprocess.run([promtool, "check", "config", config], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
 
 

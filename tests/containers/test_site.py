@@ -1,6 +1,7 @@
 """`make up`, and what happens when its containers are stopped under load."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -69,6 +70,12 @@ def test_up_leaves_what_scripts_need_to_its_owner_alone(said_by_up: str, project
         "DISPATCHER_INGEST_URL": project.url("ingest"),
         "DISPATCHER_ADMIN_KEY": ADMIN_KEY,
     }
+
+
+@pytest.mark.usefixtures("said_by_up")
+@pytest.mark.parametrize("command", ["status", "doctor"])
+def test_operators_commands_find_all_well_from_within(command: str) -> None:
+    assert json.loads(docker("exec", f"{NAME}-api-1", "python", "-m", "services", "cli", command, "--json"))
 
 
 @dataclass

@@ -9,10 +9,11 @@ from shlex import quote
 
 from deploy.local.download import PROJECT
 from deploy.local.errors import FolderInUse, LocalServersError
+from deploy.local.keys import write_private
 from deploy.local.progress import TerminalProgress
 from deploy.local.sample import SampleEndpoint
 from deploy.local.showcase import show
-from deploy.local.site import Site, SiteFailed, site, write_private
+from deploy.local.site import Site, SiteFailed, site
 
 
 def main() -> int:
@@ -53,7 +54,6 @@ async def _stay_up(running: Site, env: Path) -> None:
         _print_addresses(running, env)
         while True:
             running.check_alive()
-            endpoint.forget_arrivals()
             await asyncio.sleep(0.5)
     finally:
         await endpoint.stop()

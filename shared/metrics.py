@@ -26,12 +26,25 @@ _ENDS = (
 )
 
 
-def each(metric: Metric, values: Iterable[Value]) -> dict[Value, Metric]:
-    """Its series for each of these values of its label, or of its labels together.
+class Series(dict[Value, Metric]):
+    """Made once: finding one by its labels takes longer than counting."""
 
-    Made once: finding one by its labels takes longer than counting.
-    """
-    return {value: metric.labels(*(value if isinstance(value, tuple) else (value,))) for value in values}
+    def __init__(self, metric: Metric, values: Iterable[Value]) -> None:
+        self._metric = metric
+        super().__init__((value, self._made(value)) for value in values)
+
+    def __missing__(self, value: Value) -> Metric:
+        """One that nobody listed is made when it is first counted: counting must never end a worker."""
+        self[value] = made = self._made(value)
+        return made
+
+    def _made(self, value: Value) -> Metric:
+        return self._metric.labels(*(value if isinstance(value, tuple) else (value,)))
+
+
+def each(metric: Metric, values: Iterable[Value]) -> Series[Value, Metric]:
+    """Its series for each of these values of its label, or of its labels together."""
+    return Series(metric, values)
 
 
 BUILD = Gauge("dispatcher_build_info", "Always 1; what runs in this process", ["component", "version"])

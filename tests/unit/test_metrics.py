@@ -131,3 +131,14 @@ def test_an_end_and_a_refusal_that_nobody_listed_count_as_other() -> None:
     before = counted("dispatcher_events_refused_total", code="other")
     ingest.refused([Refused(400, "SOMETHING_NEW", "")])
     assert counted("dispatcher_events_refused_total", code="other") - before == 1
+
+
+def test_what_nobody_listed_is_counted_and_ends_no_worker() -> None:
+    delivery.attempted(attempt(outcome=Outcome.RETRY, error=None), 0.1)
+    assert counted("dispatcher_attempts_total", outcome="retry", error="none") == 1
+    for reason in WaitingFor:
+        before = REGISTRY.get_sample_value("dispatcher_deliveries_put_off_total", {"waiting_for": reason}) or 0
+        delivery.decided([Step("d", "t", MOMENT, 1, Wait(MOMENT, reason))])
+        assert counted("dispatcher_deliveries_put_off_total", waiting_for=reason) - before == 1
+    metrics.ended("succeeded", "something new")
+    assert counted("dispatcher_deliveries_ended_total", status="succeeded", reason="other") == 1

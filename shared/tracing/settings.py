@@ -3,11 +3,15 @@
 The SDK reads them, and others of the standard, by itself; where they are wrong it would go on with its defaults.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
+
+_PAIR = re.compile(r"[!#-'*+.0-9A-Z^-z|~-]+[ \t]*=[ \t]*[ !#-+.-:<-\[\]-~-]*")
+"""A header as the SDK reads it, which follows W3C Baggage and is lenient about spaces."""
 
 
 def _collector(text: str) -> str:
@@ -18,9 +22,10 @@ def _collector(text: str) -> str:
 
 
 def _pairs(given: SecretStr) -> SecretStr:
+    """What the SDK would not take it would print, and these are secrets."""
     pairs = [pair for pair in given.get_secret_value().split(",") if pair.strip()]
-    if not all(name.strip() and is_pair for name, is_pair, _ in (pair.partition("=") for pair in pairs)):
-        raise ValueError("name=value is needed, comma separated")
+    if not all(_PAIR.fullmatch(pair.strip()) for pair in pairs):
+        raise ValueError("name=value is needed, comma separated, other characters percent-encoded")
     return given
 
 

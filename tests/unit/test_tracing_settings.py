@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
+from opentelemetry.util.re import parse_env_headers
 from pydantic import SecretStr
 
 from shared.errors import StartupError
@@ -72,6 +74,8 @@ def test_traces_are_on_when_the_standards_variables_say_so(
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://somebody:hush@collector/v1/traces"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "hush"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a=b,=hush"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a key=hush"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=hush;"),
         ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "hush"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
@@ -98,6 +102,21 @@ def test_a_bad_value_is_one_line_that_names_the_variable_and_quotes_no_secret(
 def test_headers_for_the_collector_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=hush")
     assert "hush" not in repr(load(TracingSettings))
+
+
+def test_headers_that_the_sdk_would_print_because_it_cannot_read_them_are_refused(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken = 0
+    for char in map(chr, range(1, 256)):
+        for given in (f"a{char}b=hush", f"a=hush{char}b", f" a =\thush{char} ,b=c"):
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", given)
+            with suppress(StartupError):
+                load(TracingSettings)
+                parse_env_headers(given, liberal=True)
+                taken += 1
+    assert taken > 200
+    assert "hush" not in caplog.text
 
 
 def test_the_example_lists_every_variable_with_its_default_and_meaning() -> None:

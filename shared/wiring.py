@@ -103,11 +103,12 @@ def keys(store: Mongo) -> Keys:
 def amqp_url() -> str:
     url = load(BrokerSettings).amqp_url.get_secret_value()
     try:
-        usable = URL(url).scheme in ("amqp", "amqps") and URL(url).host
+        address = URL(url)
+        usable = address.scheme in ("amqp", "amqps") and address.host and (address.user or "@" not in url)
     except ValueError:
         usable = None
     if not usable:  # not quoted, as it holds a password
-        raise StartupError("DISPATCHER_AMQP_URL: amqp://user:password@host:port/vhost is needed")
+        raise StartupError("DISPATCHER_AMQP_URL: amqp://user:password@host:port/vhost is needed, percent-encoded")
     return url
 
 

@@ -11,10 +11,12 @@ from yarl import URL
 from services.cli.__main__ import app
 from services.cli.checks import doubts, settings, tls
 from services.cli.checks.finding import Finding, State
+from services.cli.checks.servers import address
 from services.cli.diagnosis import diagnose
 from services.cli.load_events import Template, groups
 from services.cli.readiness import Address, Health, Readiness, addresses
 from services.cli.site import Site
+from shared import wiring
 from shared.broker.lookout import Depth
 from shared.broker.topology import PARKED, QUEUES, WORK
 from shared.contracts.event import parse
@@ -226,3 +228,23 @@ def test_made_up_events_are_valid_and_are_of_so_many_sessions(event_type: str) -
 def test_groups_are_all_numbers_once_and_in_order() -> None:
     assert [list(one) for one in groups(7, 3)] == [[0, 1, 2], [3, 4, 5], [6]]
     assert list(groups(0, 3)) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("amqp://user:hush@rabbit:5672/site", "rabbit:5672/site"),
+        ("mongodb://user:hush@one:1,two:2/?replicaSet=rs0", "one:1,two:2/"),
+        ("mongodb://user:12/hush@rabbit:5672/site", "rabbit:5672/site"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert address(url) == shown
+
+
+@pytest.mark.parametrize("password", ["12/hush", "12?hush", "12#hush"])
+def test_a_password_that_would_be_taken_for_a_port_is_refused(password: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_AMQP_URL", f"amqp://user:{password}@rabbit:5672/site")
+    with pytest.raises(StartupError, match="percent-encoded") as refused:
+        wiring.amqp_url()
+    assert "12" not in str(refused.value)

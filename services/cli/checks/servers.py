@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 def address(url: str) -> str:
     """`host:port/path`, or of several hosts the first few characters."""
     parts = urlsplit(url)
-    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"[:200]
+    return f"{parts.netloc}{parts.path}".rpartition("@")[2][:200]  # a password with / in it looks like a path
 
 
 def user(url: str) -> str:

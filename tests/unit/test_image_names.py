@@ -1,13 +1,15 @@
 """deploy/images.env is the only place that names images; what the image is and what it is called fit each other."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from deploy.images import image_names
 from services import health
-from services.__main__ import NAMES
+from services.__main__ import NAMES, STOPPED
 from shared import VERSION
 from shared.settings import ALL_SETTINGS
 
@@ -16,6 +18,13 @@ DEPLOY = PROJECT / "deploy"
 REPOSITORIES = sorted({name.rpartition(":")[0] for name in image_names().values()})
 NAMED = re.compile(rf"(?<![\w/-])(?:{'|'.join(map(re.escape, REPOSITORIES))}):(?!\d{{4,5}}\b)[v0-9][\w.-]*")
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+STOPPED_AT_ONCE = """
+import os, runpy, signal
+from services.__main__ import main
+
+runpy.run_module = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)
+main()
+"""
 
 
 def text_files() -> list[Path]:
@@ -60,6 +69,12 @@ def test_the_entry_names_every_service() -> None:
     there = {path.parent.name for path in (PROJECT / "services").glob("*/__main__.py")}
     assert there == {*health.SERVICES, "cli"}
     assert there < set(NAMES)
+
+
+@pytest.mark.parametrize(("name", "code"), [("fanout", 0), ("cli", STOPPED)])
+def test_only_a_service_that_is_stopped_while_it_starts_is_done(name: str, code: int) -> None:
+    ended = subprocess.run([sys.executable, "-c", STOPPED_AT_ONCE, name], cwd=PROJECT, capture_output=True)
+    assert (ended.returncode, ended.stderr) == (code, b"")
 
 
 @pytest.mark.parametrize(

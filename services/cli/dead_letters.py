@@ -13,7 +13,7 @@ from services.cli.dead_letter_work import DeadLetterWork, Desk, opened
 from services.cli.delivery_view import tell
 from services.cli.options import by
 from services.cli.pace import Pace
-from services.cli.running import DONE, LEFT, OR_COUNT, complain, need_agreement, run
+from services.cli.running import DONE, LEFT, OR_COUNT, complain, need_agreement, run, run_until_stopped
 from services.cli.showing import print_json
 from services.cli.tally import Tally, counted
 from shared.contracts.dead_letters import DeadLetter, DeadLettersWanted
@@ -46,7 +46,7 @@ def list_(
     limit: Shown = 50,
     as_json: AsJson = False,
 ) -> None:
-    async def work(_: asyncio.Event) -> int:
+    async def work() -> int:
         wanted = choice()
         async with opened() as desk:
             total = await desk.letters.count(wanted)
@@ -58,7 +58,7 @@ def list_(
             print(f"{len(rows)} of {counted(total, _NOUN)}" if len(rows) < total else counted(total, _NOUN))
         return DONE
 
-    run(work)
+    run_until_stopped(work())
 
 
 _SHOW = """
@@ -74,7 +74,7 @@ Show one delivery with every attempt that is kept, and the body as it is posted.
 
 @app.command("show", help=_SHOW)
 def show(delivery_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
-    async def work(_: asyncio.Event) -> int:
+    async def work() -> int:
         async with opened() as desk:
             detail = await _detail(desk, delivery_id)
         if detail is None:
@@ -86,7 +86,7 @@ def show(delivery_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJ
             tell(detail.model_dump())
         return DONE
 
-    run(work)
+    run_until_stopped(work())
 
 
 _RETRY = f"""

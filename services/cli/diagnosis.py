@@ -3,21 +3,23 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from services.cli.checks import broker, keys, network, services, settings, store
+from services.cli.checks import broker, keys, network, settings, store
+from services.cli.checks import services as running
 from services.cli.checks.finding import Check, Finding, failed
 from services.cli.progress import bar
+from services.cli.readiness import Address
 
 _PATIENCE_SECONDS = 60
 
 
-def checks(*, name: str, overrides: Sequence[str] | None) -> dict[str, Check]:
+def checks(*, name: str, services: Sequence[Address]) -> dict[str, Check]:
     return {
         "settings": settings.check,
         "secret keys": keys.check,
         "broker": broker.check,
         "store": store.check,
         "egress": network.checking(name),
-        "services": services.checking(overrides),
+        "services": running.checking(services),
     }
 
 

@@ -1,6 +1,5 @@
 """`doctor`: what is wrong with this site, and what to do about it."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -10,10 +9,9 @@ import typer
 from services.cli.checks.finding import Finding, State
 from services.cli.choice import AsJson
 from services.cli.diagnosis import checks, diagnose
-from services.cli.readiness import Overrides, addresses
-from services.cli.running import DONE, INTERRUPTED, LEFT, run
+from services.cli.readiness import Named, named
+from services.cli.running import DONE, LEFT, run_until_stopped
 from services.cli.showing import print_json
-from shared.errors import StartupError
 from shared.readable import printable
 
 HELP = """
@@ -35,31 +33,15 @@ Run it where the services run, with their settings.
 
 
 def doctor(
-    service: Overrides = None,
+    service: Named = None,
     name: Annotated[str, typer.Option(help="Name servers are asked for this one.")] = "example.com",
     as_json: AsJson = False,
 ) -> None:
-    async def work(stopped: asyncio.Event) -> int:
-        _need_addresses(service)
-        checking = asyncio.ensure_future(diagnose(checks(name=name, overrides=service)))
-        interrupted = asyncio.ensure_future(stopped.wait())
-        await asyncio.wait([checking, interrupted], return_when=asyncio.FIRST_COMPLETED)
-        interrupted.cancel()
-        if not checking.done():
-            checking.cancel()
-            return INTERRUPTED
-        return _show(checking.result(), as_json=as_json)
+    async def work() -> int:
+        made = checks(name=name, services=named(service))
+        return _show(await diagnose(made), as_json=as_json)
 
-    run(work)
-
-
-def _need_addresses(overrides: list[str] | None) -> None:
-    """Arguments that cannot be used end the command; settings that cannot are what it is for."""
-    try:
-        addresses(overrides)
-    except StartupError as error:
-        if str(error).startswith("--"):
-            raise
+    run_until_stopped(work())
 
 
 def _show(findings: list[Finding], *, as_json: bool) -> int:

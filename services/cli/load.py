@@ -15,7 +15,7 @@ from services.cli.choice import AsJson
 from services.cli.load_events import Template
 from services.cli.load_senders import Send, http_session, over_amqp, over_http
 from services.cli.load_work import Load, LoadWork
-from services.cli.readiness import Address, Health, addresses, ask
+from services.cli.readiness import Address, Health, ask, configured, named
 from services.cli.running import complain, run
 from services.cli.showing import print_json
 from shared import wiring
@@ -92,11 +92,10 @@ def _need_usable(template: Template, count: int, per_second: float) -> None:
 
 def _ingest(given: str | None) -> URL:
     """Raises StartupError."""
-    overrides = [f"ingest={given}"] if given else None
-    url = next(one.url for one in addresses(overrides) if one.service == "ingest")
-    if url is None:
+    [ingest] = named([f"ingest={given}"]) if given else [configured("ingest")]
+    if ingest.url is None:
         raise StartupError("ingest takes a free port: say where it is with --ingest-url")
-    return url
+    return ingest.url
 
 
 @asynccontextmanager

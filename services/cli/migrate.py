@@ -1,6 +1,5 @@
 """`migrate`: makes what has to be on RabbitMQ and MongoDB before services of this version start."""
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.choice import AsJson
-from services.cli.running import DONE, LEFT, complain, run
+from services.cli.running import DONE, LEFT, complain, run_until_stopped
 from services.cli.showing import print_json
 from shared import wiring
 from shared.broker.inspection import Inspection
@@ -80,7 +79,7 @@ def migrate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    async def work(_: asyncio.Event) -> int:
+    async def work() -> int:
         report = Report()
         await _broker(report)
         await _store(report, replace=replace_indexes)
@@ -90,7 +89,7 @@ def migrate(
             report.tell()
         return report.exit_code
 
-    run(work)
+    run_until_stopped(work(), "stopped: what is made is made; run it again for the rest")
 
 
 async def _broker(report: Report) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import orjson
 import typer
 from aiohttp import ClientError, ClientSession, ClientTimeout
+from pydantic_settings import BaseSettings
 from yarl import URL
 
 from shared.errors import StartupError
@@ -21,10 +22,17 @@ from shared.settings import (
     load,
 )
 
-SERVICES = ("ingest", "fanout", "delivery", "scheduler", "api")
+_SETTINGS: dict[str, type[BaseSettings]] = {
+    "ingest": IngestSettings,
+    "fanout": FanoutSettings,
+    "delivery": DeliverySettings,
+    "scheduler": SchedulerSettings,
+    "api": ApiSettings,
+}
+SERVICES = tuple(_SETTINGS)
 _PATIENCE = ClientTimeout(total=4)  # a service itself asks its servers for two seconds
 
-Overrides = Annotated[
+Named = Annotated[
     list[str] | None,
     typer.Option(
         "--service", metavar="NAME=URL", help="Where a service is, if not where the settings say; repeatable."
@@ -58,11 +66,15 @@ class Readiness:
     detail: str | None = None
 
 
-def addresses(overrides: Sequence[str] | None) -> list[Address]:
-    """One or more of each service. Raises StartupError."""
-    given = [_given(text) for text in overrides or ()]
-    named = {address.service for address in given}
-    return [*(_configured(service) for service in SERVICES if service not in named), *given]
+def named(given: Sequence[str] | None) -> list[Address]:
+    """By the option. Raises StartupError."""
+    return [_given(text) for text in given or ()]
+
+
+def addresses(given: Sequence[Address]) -> list[Address]:
+    """One or more of each service: those that are given, the others by the settings. Raises StartupError."""
+    elsewhere = {address.service for address in given}
+    return [*(configured(service) for service in SERVICES if service not in elsewhere), *given]
 
 
 async def ask(wanted: Iterable[Address]) -> list[Readiness]:
@@ -109,25 +121,12 @@ def _given(text: str) -> Address:
 
 def listening(service: str) -> tuple[str, int]:
     """Where it listens by its settings. Raises StartupError."""
-    match service:
-        case "ingest":
-            ingest = load(IngestSettings)
-            return ingest.ingest_host, ingest.ingest_port
-        case "fanout":
-            fanout = load(FanoutSettings)
-            return fanout.fanout_host, fanout.fanout_port
-        case "delivery":
-            delivery = load(DeliverySettings)
-            return delivery.delivery_host, delivery.delivery_port
-        case "scheduler":
-            scheduler = load(SchedulerSettings)
-            return scheduler.scheduler_host, scheduler.scheduler_port
-        case _:
-            api = load(ApiSettings)
-            return api.api_host, api.api_port
+    settings = load(_SETTINGS[service])
+    return getattr(settings, f"{service}_host"), getattr(settings, f"{service}_port")
 
 
-def _configured(service: str) -> Address:
+def configured(service: str) -> Address:
+    """By its settings. Raises StartupError."""
     host, port = listening(service)
     if not port:
         return Address(service, None)

@@ -34,6 +34,11 @@ def run(work: Work) -> None:
     raise typer.Exit(_code(work))
 
 
+def run_until_stopped(work: Coroutine[Any, Any, int], words: str = "stopped") -> None:
+    """As `run`, of what may end anywhere: the first Ctrl-C cuts it off, with these words."""
+    run(lambda stopped: unless_stopped(work, stopped, words))
+
+
 def complain(words: object) -> None:
     print(f"dispatcher: {printable(str(words))}", file=sys.stderr)
 

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from services.cli.choice import AsJson
-from services.cli.pace import rest
-from services.cli.readiness import Overrides, addresses
-from services.cli.running import DONE, INTERRUPTED, LEFT, run
+from services.cli.readiness import Named, addresses, named
+from services.cli.running import DONE, LEFT, run_until_stopped
 from services.cli.showing import json_line
 from services.cli.site import Site, Watch
 from services.cli.site_view import as_dict, tell
@@ -35,28 +34,26 @@ _CLEAR = "\x1b[H\x1b[2J"
 
 
 def status(
-    service: Overrides = None,
+    service: Named = None,
     watch: Annotated[bool, typer.Option("--watch", help="Again and again, until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option(min=0.2, max=3600, metavar="SECONDS", help="With --watch.")] = 2,
     as_json: AsJson = False,
 ) -> None:
-    async def work(stopped: asyncio.Event) -> int:
+    async def work() -> int:
         mongo, lookout = wiring.mongo(), wiring.lookout("cli")
-        watching = Watch(mongo=mongo, lookout=lookout, services=addresses(service))
+        watching = Watch(mongo=mongo, lookout=lookout, services=addresses(named(service)))
         try:
             while True:
                 site = await watching.look()
                 _show(site, as_json=as_json, clear=watch)
                 if not watch:
                     return LEFT if any(site.troubles()) else DONE
-                await rest(every, stopped)
-                if stopped.is_set():
-                    return INTERRUPTED
+                await asyncio.sleep(every)
         finally:
             await lookout.stop(0)
             await mongo.stop(0)
 
-    run(work)
+    run_until_stopped(work())
 
 
 def _show(site: Site, *, as_json: bool, clear: bool) -> None:

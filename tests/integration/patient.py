@@ -44,7 +44,7 @@ class Patient:
             with warnings.catch_warnings():
                 # aiormq leaves it behind when a connection fails half-way, to be noticed in some later test
                 warnings.filterwarnings("ignore", "coroutine 'Connection.close' was never awaited", RuntimeWarning)
-                found = await diagnose(checks(name="example.com", overrides=None))
+                found = await diagnose(checks(name="example.com", services=()))
                 gc.collect()
             return found
 

@@ -14,7 +14,7 @@ from services.cli.checks.finding import Finding, State
 from services.cli.checks.servers import address
 from services.cli.diagnosis import diagnose
 from services.cli.load_events import Template, groups
-from services.cli.readiness import Address, Health, Readiness, addresses
+from services.cli.readiness import Address, Health, Readiness, addresses, named
 from services.cli.site import Site
 from shared import wiring
 from shared.broker.lookout import Depth
@@ -138,7 +138,7 @@ def test_services_are_asked_where_the_settings_say_and_where_options_say(monkeyp
     monkeypatch.setenv("DISPATCHER_INGEST_HOST", "0.0.0.0")
     monkeypatch.setenv("DISPATCHER_API_HOST", "::")
     monkeypatch.setenv("DISPATCHER_FANOUT_PORT", "0")
-    found = addresses(["delivery=http://one:1/", "delivery=http://two:2"])
+    found = addresses(named(["delivery=http://one:1/", "delivery=http://two:2"]))
     assert [(one.service, str(one.url) if one.url else None) for one in found] == [
         ("ingest", "http://127.0.0.1:8081"),
         ("fanout", None),
@@ -173,7 +173,7 @@ def test_load_needs_a_tenant_to_be_named() -> None:
 @pytest.mark.parametrize("given", ["api", "api=", "api=ftp://x", "none=http://x", "api=http://", "=http://x"])
 def test_an_address_that_is_none_is_refused(given: str) -> None:
     with pytest.raises(StartupError, match="--service"):
-        addresses([given])
+        named([given])
 
 
 def site(**changes: Any) -> Site:

@@ -10,10 +10,10 @@ from services.cli.readiness import SERVICES, Address, Health, Readiness, address
 from shared.errors import StartupError
 
 
-def checking(overrides: Sequence[str] | None) -> Check:
+def checking(given: Sequence[Address]) -> Check:
     async def check() -> AsyncIterator[Finding]:
         try:
-            wanted = addresses(overrides)
+            wanted = addresses(given)
         except StartupError as error:
             for service in SERVICES:
                 yield unchecked(f"service {service}", f"settings cannot be used: {error}")

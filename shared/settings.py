@@ -125,8 +125,10 @@ class IngestSettings(_Settings):
 
 
 class ClientSettings(_Settings):
-    api_url: str = Field("http://127.0.0.1:8080", description="where commands ask the API")
-    ingest_url: str = Field("http://127.0.0.1:8081", description="where commands publish events")
+    api_url: str = Field("", description="where commands ask the API; empty: where DISPATCHER_API_HOST and _PORT say")
+    ingest_url: str = Field(
+        "", description="where commands publish events; empty: where DISPATCHER_INGEST_HOST and _PORT say"
+    )
     api_key: SecretStr = Field(SecretStr(""), description="the key they ask with; empty: DISPATCHER_ADMIN_KEY")
 
 

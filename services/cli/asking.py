@@ -16,6 +16,7 @@ from services.cli.choice import KeyFile
 from services.cli.client import Address, Client
 from services.cli.inputs import secret_in
 from services.cli.options import offer, parameters
+from services.cli.readiness import configured
 from services.cli.running import run
 from shared import VERSION
 from shared.errors import StartupError
@@ -33,7 +34,7 @@ or settings that cannot be used, the key among them; 130 after Ctrl-C.
 """
 
 
-class _Key(NamedTuple):
+class Key(NamedTuple):
     text: str
     found_in: str
 
@@ -57,33 +58,43 @@ def asks(app: typer.Typer, name: str, help_: str, *, of: Service = "api") -> Cal
 
 @asynccontextmanager
 async def _client(service: Service, key_file: Path | None, stopped: asyncio.Event) -> AsyncIterator[Client]:
-    settings = load(ClientSettings)
-    key = _key(settings, key_file)
-    variable = f"DISPATCHER_{service.upper()}_URL"
-    address = Address(url=_url(variable, getattr(settings, f"{service}_url")), variable=variable, key_from=key.found_in)
+    key, url = key_given(key_file), url_of(service)
+    address = Address(url=url, variable=_variable(service), key_from=key.found_in)
     headers = {"X-API-Key": key.text, "User-Agent": f"webhook-dispatcher-cli/{VERSION}"}
     async with ClientSession(headers=headers, timeout=_TIMEOUT, cookie_jar=DummyCookieJar()) as http:
         yield Client(http, address, stopped)
 
 
-def _url(variable: str, text: str) -> str:
+def url_of(service: Service) -> str:
+    """Where the settings say that commands find it, else where they say that it listens. Raises StartupError."""
+    said = getattr(load(ClientSettings), f"{service}_url")
+    return usable_url(_variable(service), said or str(configured(service).url or ""))
+
+
+def _variable(service: Service) -> str:
+    return f"DISPATCHER_{service.upper()}_URL"
+
+
+def usable_url(name: str, text: str) -> str:
+    """Raises StartupError, which begins with the name."""
     try:
         url = URL(text)
     except ValueError:
         url = URL()
     if url.scheme not in ("http", "https") or not url.host or url.user or url.query or url.fragment:
-        raise StartupError(f"{variable}: an address such as http://127.0.0.1:8080 is needed")
+        raise StartupError(f"{name}: an address such as http://127.0.0.1:8080 is needed")
     return text.rstrip("/")
 
 
-def _key(settings: ClientSettings, key_file: Path | None) -> _Key:
-    """The first that is there: `--key-file`, the variable for a key, the operator's."""
+def key_given(key_file: Path | None) -> Key:
+    """The first that is there: `--key-file`, the variable for a key, the operator's. Raises StartupError."""
+    settings = load(ClientSettings)
     if key_file is not None:
-        key = _Key(secret_in("--key-file", key_file), f"--key-file {key_file}")
+        key = Key(secret_in("--key-file", key_file), f"--key-file {key_file}")
     elif settings.api_key.get_secret_value():
-        key = _Key(settings.api_key.get_secret_value(), "DISPATCHER_API_KEY")
+        key = Key(settings.api_key.get_secret_value(), "DISPATCHER_API_KEY")
     else:
-        key = _Key(load(ApiSettings).admin_key.get_secret_value(), "DISPATCHER_ADMIN_KEY")
+        key = Key(load(ApiSettings).admin_key.get_secret_value(), "DISPATCHER_ADMIN_KEY")
     if not key.text:
         raise StartupError(_NO_KEY)
     if not re.fullmatch(r"[\x21-\x7e]+", key.text):  # it is not quoted

@@ -11,19 +11,18 @@ from typing import Annotated
 import typer
 from yarl import URL
 
-from services.cli.choice import AsJson
+from services.cli.asking import key_given, url_of, usable_url
+from services.cli.choice import AsJson, KeyFile
 from services.cli.load_events import Template
 from services.cli.load_senders import Send, http_session, over_amqp, over_http
 from services.cli.load_work import Load, LoadWork
-from services.cli.readiness import Address, Health, ask, configured, named
+from services.cli.readiness import Address, Health, ask
 from services.cli.running import complain, run
 from services.cli.showing import print_json
 from shared import wiring
 from shared.contracts.event import parse
 from shared.contracts.event_types import GUIDE_TYPES
 from shared.errors import DependencyUnavailable, InvalidMessage, StartupError
-from shared.settings import ApiSettings
-from shared.settings import load as load_settings
 
 HELP = """
 Publish made-up events of one tenant at a pace: the guide's examples, of so many sessions in turn.
@@ -47,7 +46,7 @@ Tenant = Annotated[str, typer.Option("--tenant", help="Whose events: its webhook
 PerSecond = Annotated[float, typer.Option("--per-second", min=0.1, max=5_000, help="So many per second.")]
 EventType = Annotated[str, typer.Option("--event", help="Their type.")]
 Sessions = Annotated[int, typer.Option("--sessions", min=1, max=1_000_000, help="Of so many sessions, in turn.")]
-Http = Annotated[bool, typer.Option("--http", help="Through ingest, with DISPATCHER_ADMIN_KEY.")]
+Http = Annotated[bool, typer.Option("--http", help="Through ingest, with an API key.")]
 Ingest = Annotated[str | None, typer.Option("--ingest-url", metavar="URL", help="If not where the settings say.")]
 
 
@@ -59,13 +58,15 @@ def load(
     sessions: Sessions = 20,
     http: Http = False,
     ingest_url: Ingest = None,
+    key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     async def work(stopped: asyncio.Event) -> int:
         template = Template(run=secrets.token_hex(4), event_type=event_type, tenant=tenant, sessions=sessions)
         _need_usable(template, count, per_second)
         result = Load(wanted=count)
-        async with _sender(event_type, _ingest(ingest_url) if http else None) as send:
+        ingest = (_ingest(ingest_url), key_given(key_file).text) if http else None
+        async with _sender(event_type, ingest) as send:
             make = partial(_made_now, template)
             await LoadWork(result, make=make, send=send, stopped=stopped).run(per_second)
         _show(template.run, result, as_json=as_json)
@@ -92,15 +93,12 @@ def _need_usable(template: Template, count: int, per_second: float) -> None:
 
 def _ingest(given: str | None) -> URL:
     """Raises StartupError."""
-    [ingest] = named([f"ingest={given}"]) if given else [configured("ingest")]
-    if ingest.url is None:
-        raise StartupError("ingest takes a free port: say where it is with --ingest-url")
-    return ingest.url
+    return URL(usable_url("--ingest-url", given) if given else url_of("ingest"))
 
 
 @asynccontextmanager
-async def _sender(event_type: str, ingest: URL | None) -> AsyncIterator[Send]:
-    """Raises DependencyUnavailable when it is away already: then there is nothing to wait for."""
+async def _sender(event_type: str, ingest: tuple[URL, str] | None) -> AsyncIterator[Send]:
+    """`ingest`: its address and a key. Raises DependencyUnavailable when it is away already: nothing to wait for."""
     if ingest is None:
         publisher = wiring.publisher("cli load")
         try:
@@ -109,11 +107,12 @@ async def _sender(event_type: str, ingest: URL | None) -> AsyncIterator[Send]:
         finally:
             await publisher.stop(0)
         return
-    [ready] = await ask([Address("ingest", ingest)])
+    url, key = ingest
+    [ready] = await ask([Address("ingest", url)])
     if ready.health is not Health.READY:
-        raise DependencyUnavailable(f"ingest at {ingest} is {ready.health}: {ready.detail}")
-    async with http_session(load_settings(ApiSettings).admin_key.get_secret_value()) as session:
-        yield over_http(session, ingest)
+        raise DependencyUnavailable(f"ingest at {url} is {ready.health}: {ready.detail}")
+    async with http_session(key) as session:
+        yield over_http(session, url)
 
 
 def _show(name: str, result: Load, *, as_json: bool) -> None:

@@ -92,12 +92,21 @@ async def test_load_through_ingest_arrives(desk: Desk) -> None:
     await until(lambda: len(desk.arrived(done.json["run"])) == 20, 30, desk.site.logs)
 
 
+async def test_commands_find_services_where_these_listen(desk: Desk) -> None:
+    listed = await desk.run("webhooks", "list", "--json")
+    assert (listed.code, len(listed.json["webhooks"])) == (0, 1), listed
+    data = '{"session_id": "s", "package_id": "p", "user_id": "u"}'
+    event = ("--event", "session.created", "--tenant", TENANT, "--data", data)
+    published = await desk.run("events", "publish", *event, "--json")
+    assert (published.code, len(published.json["accepted"])) == (0, 1), published
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (["10", "--event", "session.deleted"], 2, "--event: 'session.deleted' is none of package.processing.completed"),
         (["1000000", "--per-second", "1"], 2, "take more than a day"),
-        (["10", "--http", "--ingest-url", "nowhere"], 2, "nowhere"),
+        (["10", "--http", "--ingest-url", "nowhere"], 2, "--ingest-url: an address such as"),
         (["10", "--http", "--ingest-url", "http://127.0.0.1:1"], 1, "ingest at http://127.0.0.1:1 is unreachable"),
     ],
 )

@@ -70,7 +70,7 @@ def test_each_of_our_indexes_is_like_itself_and_no_other_of_its_collection() -> 
 
 
 def test_a_variable_that_is_no_setting_is_named_with_the_one_that_may_be_meant() -> None:
-    given = ["DISPATCHER_IN_FLIGTH", "DISPATCHER_IN_FLIGHT", "DISPATCHER_XYZ", "PATH", "DISPATCHER_API_URL"]
+    given = ["DISPATCHER_IN_FLIGTH", "DISPATCHER_IN_FLIGHT", "DISPATCHER_XYZ", "PATH", "DISPATCHER_TEST_SERVERS"]
     found = list(settings.unknown(given, ["DISPATCHER_IN_FLIGHT", "DISPATCHER_LOG_LEVEL"]))
     assert found == [("DISPATCHER_IN_FLIGTH", "DISPATCHER_IN_FLIGHT"), ("DISPATCHER_XYZ", None)]
 

@@ -10,12 +10,7 @@ from shared.settings import ALL_SETTINGS, faults
 
 _PREFIX = "DISPATCHER_"
 _CHECK = "settings"
-_NOT_OURS_TO_READ = {
-    "DISPATCHER_API_URL",
-    "DISPATCHER_INGEST_URL",
-    "DISPATCHER_TEST_SERVERS",
-    "DISPATCHER_SERVERS_CACHE",
-}
+_NOT_OURS_TO_READ = {"DISPATCHER_TEST_SERVERS", "DISPATCHER_SERVERS_CACHE"}
 """Read by scripts and tests."""
 _FIELDS = {f"{_PREFIX}{name.upper()}": field for one in ALL_SETTINGS for name, field in one.model_fields.items()}
 

@@ -213,7 +213,7 @@ async def test_a_database_server_that_is_not_yet_a_replica_set(
         fault = await patient.only_fault("store", MONGODB_URL=fresh.url)
         assert "has no primary" in fault.found
         assert "rs.initiate()" in str(fault.remedy)
-        await until(lambda: is_writable_primary(fresh._port), 30)  # which initiates it
+        await until(lambda: is_writable_primary(f"127.0.0.1:{fresh._port}"), 30)  # which initiates it
         faults = await patient.faults(MONGODB_URL=fresh.url)
         assert all(check.startswith("store index ") for check in faults)
         [command] = {tuple(*our_commands(fault)) for fault in faults.values()}

@@ -11,10 +11,9 @@ from services.cli.running import DONE, LEFT, complain, run_until_stopped
 from services.cli.showing import print_json
 from shared import wiring
 from shared.broker.inspection import Inspection
-from shared.errors import DependencyUnavailable, StoreUnavailable
+from shared.errors import DependencyUnavailable
 from shared.presence import Found, Presence
 from shared.store.indexes import Indexes
-from shared.store.inspection import briefly
 from shared.store.mongo import misconfigured_if_refused
 
 HELP = """
@@ -105,7 +104,7 @@ async def _store(report: Report, *, replace: bool) -> None:
     try:
         async with misconfigured_if_refused():
             report.note(await Indexes(mongo).make_missing(replace=replace), replaced=replace)
-    except StoreUnavailable as error:
-        report.failures.append(briefly(error))
+    except DependencyUnavailable as error:
+        report.failures.append(str(error))
     finally:
         await mongo.stop(0)

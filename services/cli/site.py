@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from services.cli.readiness import Address, Health, Readiness, ask
 from shared.broker.lookout import Depth, Lookout
 from shared.broker.topology import PARKED, WORK
-from shared.errors import DependencyUnavailable, StartupError, StoreUnavailable
+from shared.errors import DependencyUnavailable, StartupError
 from shared.store.glance import Glance, Glances
-from shared.store.inspection import briefly
 from shared.store.mongo import MAX_OFFSET_SECONDS, Mongo, misconfigured_if_refused
 
 LATE = timedelta(minutes=1)
@@ -82,7 +81,5 @@ class Watch:
             async with misconfigured_if_refused():
                 await self._mongo.measure_offset()
                 return await Glances(self._mongo).glance()
-        except StoreUnavailable as error:
-            return briefly(error)
-        except StartupError as error:
+        except (DependencyUnavailable, StartupError) as error:
             return str(error)

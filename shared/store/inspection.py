@@ -1,6 +1,5 @@
 """Looks at the database server: what it is, whether a majority takes writes, how full its disk is."""
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ class Trouble(StrEnum):
 
 def trouble(error: StoreUnavailable) -> Trouble:
     """MongoDB's driver tells it in words only."""
-    words = str(error)
+    words = str(error.__cause__)
     if "SSL" in words or "certificate" in words:
         return Trouble.TLS
     if "No replica set members available" in words:
@@ -33,11 +32,6 @@ def trouble(error: StoreUnavailable) -> Trouble:
     if "No primary" in words or "No replica set members match" in words:
         return Trouble.NO_PRIMARY
     return Trouble.AWAY
-
-
-def briefly(error: StoreUnavailable) -> str:
-    """Without the driver's own state, which fills a screen."""
-    return re.sub(r" \(configured timeouts: [^)]*\)|, Timeout: .*", "", str(error), flags=re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

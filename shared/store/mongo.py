@@ -1,6 +1,7 @@
 """The connection to MongoDB: write concerns, the indexes, the database's clock, and its ways of being away."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -33,6 +34,9 @@ Result = TypeVar("Result")
 CLOCK_SECONDS = 30
 MAX_OFFSET_SECONDS = 10
 _CONFLICT_SECONDS = 0.005
+
+# It fills a screen, and says nothing that is not said before it.
+_DRIVERS_STATE = re.compile(r" \(configured timeouts: [^)]*\)|, Timeout: .*", re.DOTALL)
 
 # Codes by which a server says "not now": stepping down, shutting down, interrupted, no primary.
 _NOT_NOW = frozenset({64, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436})
@@ -114,7 +118,7 @@ async def unavailable_if_gone() -> AsyncIterator[None]:
     try:
         yield
     except (ConnectionFailure, WTimeoutError, ExecutionTimeout) as error:
-        raise StoreUnavailable(f"MongoDB: {type(error).__name__}: {error}") from error
+        raise StoreUnavailable(f"MongoDB: {type(error).__name__}: {_DRIVERS_STATE.sub('', str(error))}") from error
     except BulkWriteError as error:
         if (error.details or {}).get("writeConcernErrors"):
             raise StoreUnavailable("MongoDB: not written by a majority in time") from error

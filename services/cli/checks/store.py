@@ -14,7 +14,7 @@ from shared.errors import StartupError, StoreUnavailable
 from shared.presence import Presence
 from shared.settings import StoreSettings, load
 from shared.store.indexes import Indexes
-from shared.store.inspection import ReplicaSet, StoreInspection, Trouble, briefly, trouble
+from shared.store.inspection import ReplicaSet, StoreInspection, Trouble, trouble
 from shared.store.mongo import MAX_OFFSET_SECONDS, Mongo, misconfigured_if_refused
 
 _CHECK, _WRITES, _INDEXES, _DISK, _CLOCK = "store", "store writes", "store indexes", "store disk", "clock"
@@ -69,9 +69,7 @@ async def _writes(inspection: StoreInspection, url: str) -> Finding:
     try:
         seconds = await inspection.write_seconds()
     except StoreUnavailable as error:
-        return failed(
-            _WRITES, f"no majority took a write: {briefly(error)}", "mongosh --eval 'rs.status()'; start what is down"
-        )
+        return failed(_WRITES, f"no majority took a write: {error}", "mongosh --eval 'rs.status()'; start what is down")
     if seconds is None:
         role = '{role: "readWrite", db: "dispatcher"}'
         return failed(_WRITES, f"the user {user(url)!r:.80} may not write", f"db.grantRolesToUser(USER, [{role}])")
@@ -132,11 +130,11 @@ def _unreached(url: str, error: StartupError | StoreUnavailable) -> tuple[str, s
             )
         case Trouble.TLS:
             return (
-                f"no TLS with {address(url)}: {briefly(error)}",
+                f"no TLS with {address(url)}: {error}",
                 "name the authority of its certificate: tls=true&tlsCAFile=/path/ca.pem in DISPATCHER_MONGODB_URL",
             )
         case Trouble.AWAY:
-            return briefly(error), "start MongoDB, or give its address in DISPATCHER_MONGODB_URL"
+            return str(error), "start MongoDB, or give its address in DISPATCHER_MONGODB_URL"
 
 
 def _replica_set(url: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from services.cli.choice import TIMES, Answered, EventType, Ids, Since, Tenant, Until, Webhook
+from services.cli.choice import Answered, EventType, Ids, Since, Tenant, Until, Webhook
 from services.cli.moments import moment
 from shared.contracts.dead_letters import DeadLettersWanted
 from shared.errors import StartupError
@@ -28,7 +28,6 @@ _OPTIONS = {
     "reason": "--reason",
     "response_status": "--answered",
 }
-WHEN = f"\n\n`--since` and `--until` mean when the delivery was made. {TIMES}\n\n"
 
 
 def wanted_by(

@@ -7,20 +7,21 @@ from typing import Annotated
 import typer
 
 from services.cli.choice import CODES, All, AsJson, DryRun, Most, Shown, Yes, need_choice
-from services.cli.dead_letter_choice import WHEN, Choice, wanted_by
-from services.cli.dead_letter_view import show_rows
+from services.cli.dead_letter_choice import Choice, wanted_by
 from services.cli.dead_letter_work import DeadLetterWork, Desk, opened
 from services.cli.delivery_view import tell
+from services.cli.history_choice import WHEN
 from services.cli.options import by
 from services.cli.pace import Pace
 from services.cli.running import DONE, LEFT, OR_COUNT, complain, need_agreement, run, run_until_stopped
-from services.cli.showing import print_json
-from services.cli.tally import Tally, counted
+from services.cli.showing import print_json, print_table
+from services.cli.tally import Tally, counted_of
 from shared.contracts.dead_letters import DeadLetter, DeadLettersWanted
 from shared.contracts.delivery import DeliveryDetail
 from shared.ids import event_key
 
 _NOUN = "dead letter"
+_COLUMNS = ("id", "tenant", "webhook", "event", "made", "died", "attempts", "reason", "last error")
 _ABOUT = """
 Deliveries that nobody will retry by itself: their documents have the status `dead`.
 
@@ -54,8 +55,8 @@ def list_(
         if as_json:
             print_json({"matching": total, "dead_letters": rows})
         else:
-            show_rows(rows)
-            print(f"{len(rows)} of {counted(total, _NOUN)}" if len(rows) < total else counted(total, _NOUN))
+            print_table(_COLUMNS, (one.values() for one in rows))
+            print(counted_of(len(rows), total, _NOUN))
         return DONE
 
     run_until_stopped(work())

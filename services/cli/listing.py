@@ -9,6 +9,7 @@ from services.cli.client import Answer, Rows
 from services.cli.running import DONE
 from services.cli.showing import print_fields, print_json, print_table
 from services.cli.tally import counted
+from shared.readable import printable
 
 Column = str | Callable[[Mapping[str, Any]], Any]
 """A field, `health.breaker` of what is inside another, or what makes a cell of a row."""
@@ -37,7 +38,7 @@ def print_all(fields: Mapping[str, Any], indent: str = "") -> None:
     """Every field that has a value."""
     for name, value in fields.items():
         if isinstance(value, dict):
-            print(f"{indent}{name}")
+            print(f"{indent}{printable(name)}")
             print_all(value, indent + "  ")
         else:
             print_fields({name: _plain(value)}, indent)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.choice import CODES, All, AsJson, DryRun, Most, Shown, Yes, need_choice
+from services.cli.inputs import read_file
 from services.cli.options import by
 from services.cli.pace import Pace
 from services.cli.parked_choice import WHEN, Choice, wanted_by
@@ -15,7 +16,7 @@ from services.cli.parked_view import as_dict, show_rows, tell, whole, write
 from services.cli.parked_work import NAME, ParkedWork, browser, chosen
 from services.cli.running import DONE, INTERRUPTED, LEFT, OR_COUNT, complain, need_agreement, run
 from services.cli.showing import print_json
-from services.cli.tally import Tally, counted
+from services.cli.tally import Tally, counted_of
 from shared import wiring
 from shared.broker.parked import Parked
 from shared.broker.parked_choice import ParkedWanted
@@ -62,7 +63,7 @@ def list_(
             print_json({"matching": total, "parked": rows})
         else:
             show_rows(rows)
-            print(f"{len(rows)} of {counted(total, _NOUN)}" if len(rows) < total else counted(total, _NOUN))
+            print(counted_of(len(rows), total, _NOUN))
         return _end_of_look(stopped)
 
     run(work)
@@ -208,10 +209,7 @@ def _repaired(file: Path | None, wanted: ParkedWanted) -> bytes | None:
         return None
     if len(wanted.ids) != 1:
         raise StartupError("--body: one id is needed, of the message that it repairs")
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise StartupError(f"--body: {file}: {error.strerror}") from None
+    return read_file("--body", file)
 
 
 def _end_of_look(stopped: asyncio.Event) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.cli.running import DONE, INTERRUPTED, LEFT, complain
+from services.cli.tally import counted
 from shared.store.reencryption import Visited
 
 _OLD_SERVICE = (
@@ -56,7 +57,9 @@ class Report:
         }
 
     def announce(self) -> None:
-        print(f"{_webhooks(self.before)} with something that another key than {self.key} encrypted", flush=True)
+        print(
+            f"{counted(self.before, 'webhook')} with something that another key than {self.key} encrypted", flush=True
+        )
 
     def tell(self) -> None:
         for webhook in self.unopened:
@@ -78,7 +81,3 @@ class Report:
             return "what is done is done: run it again for the rest"
         meanwhile = (self.left or 0) - len(self.unopened)
         return f"{meanwhile} {_OLD_SERVICE}" if meanwhile > 0 else None
-
-
-def _webhooks(number: int) -> str:
-    return f"{number} webhook{'' if number == 1 else 's'}"

@@ -58,6 +58,10 @@ class Tally(Counts):
             print("what is done is done: run it again for the rest")
 
 
+def counted_of(shown: int, total: int, noun: str) -> str:
+    return f"{shown} of {counted(total, noun)}" if shown < total else counted(total, noun)
+
+
 def counted(number: int, noun: str) -> str:
     several = re.sub("([^aeiou])y$", r"\1ie", noun) + "s"
     return f"{number} {noun if number == 1 else several}"

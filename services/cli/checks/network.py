@@ -52,14 +52,13 @@ def _remedy(words: str) -> str:
 
 def _certificates(settings: EgressSettings) -> list[Finding]:
     """Of files that could be loaded."""
-    files = {
-        "egress authorities": settings.egress_ca_file,
-        "egress client certificate": settings.egress_client_cert_file,
-    }
-    variables = ("DISPATCHER_EGRESS_CA_FILE", "DISPATCHER_EGRESS_CLIENT_CERT_FILE")
+    files = (
+        ("egress authorities", "DISPATCHER_EGRESS_CA_FILE", settings.egress_ca_file),
+        ("egress client certificate", "DISPATCHER_EGRESS_CLIENT_CERT_FILE", settings.egress_client_cert_file),
+    )
     return [
         judged(check, certificates_in(file), f"put a newer one into {file}, which {variable} names")
-        for (check, file), variable in zip(files.items(), variables, strict=True)
+        for check, variable, file in files
         if file
     ]
 

@@ -17,7 +17,7 @@ from shared.store.dead_letter_acts import DeadLetterActs
 from shared.store.dead_letters import DeadLetters
 from shared.store.deliveries import Deliveries
 from shared.store.events import Events
-from shared.store.mongo import Document, Mongo, misconfigured_if_refused
+from shared.store.mongo import Document, misconfigured_if_refused
 
 _GROUP = 500
 _Act = Callable[[Sequence[Document]], Awaitable[None]]
@@ -27,7 +27,6 @@ _Act = Callable[[Sequence[Document]], Awaitable[None]]
 class Desk:
     """What the commands work with."""
 
-    mongo: Mongo
     letters: DeadLetters
     deliveries: Deliveries
     events: Events
@@ -44,7 +43,7 @@ async def opened() -> AsyncIterator[Desk]:
     try:
         async with misconfigured_if_refused():
             await mongo.prepare()
-        yield Desk(mongo=mongo, letters=letters, deliveries=wiring.deliveries(mongo), events=events, acts=acts)
+            yield Desk(letters=letters, deliveries=wiring.deliveries(mongo), events=events, acts=acts)
     finally:
         await mongo.stop(0)
 

@@ -44,6 +44,9 @@ _NOT_NOW = frozenset({64, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 1338
 # Codes by which a server says that who asks may not: unauthorized, authentication failed.
 _NOT_ALLOWED = frozenset({13, 18})
 
+# Codes by which a server says that an index is there and differs: in its options, in its keys.
+_OTHER_INDEX = frozenset({85, 86})
+
 # Lists are newest first. What they filter by stands behind the order, so that only what is shown is read.
 _NEWEST_FIRST = [("created_at", DESCENDING), ("_id", DESCENDING)]
 _FILTERED = [("status", ASCENDING), ("event", ASCENDING), ("answered", ASCENDING)]
@@ -131,17 +134,21 @@ async def unavailable_if_gone() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def misconfigured_if_refused() -> AsyncIterator[None]:
-    """Turns an address or a password of MongoDB that cannot be used into StartupError."""
+    """Turns an address or a password of MongoDB that cannot be used into StartupError, as well as a foreign index."""
     try:
         yield
     except ConfigurationError as error:
         raise StartupError(f"DISPATCHER_MONGODB_URL: {error}") from None
     except OperationFailure as error:
         if error.code in _NOT_ALLOWED:
-            raise StartupError(
-                f"DISPATCHER_MONGODB_URL: {error.details.get('errmsg') if error.details else error}"
-            ) from None
+            raise StartupError(f"DISPATCHER_MONGODB_URL: {_words(error)}") from None
+        if error.code in _OTHER_INDEX:
+            raise StartupError(f"MongoDB: {_words(error)}; python -m services.cli migrate --replace-indexes") from None
         raise
+
+
+def _words(error: OperationFailure) -> str:
+    return str((error.details or {}).get("errmsg") or error)
 
 
 class Mongo:

@@ -257,6 +257,9 @@ async def test_an_index_with_other_options(patient: Patient) -> None:
     assert "partialFilterExpression is None, needed is {'status': 'waiting'}" in fault.found
     refused = await patient.run("migrate", "--json")
     assert (refused.code, [one["what"] for one in refused.json["differs"]]) == (1, ["index deliveries.due_at_1"])
+    needed = await patient.run("dead-letters", "list")
+    assert (needed.code, needed.out, needed.err.count("\n")) == (2, "", 1), needed
+    assert needed.err.endswith("migrate --replace-indexes\n")
     [command] = our_commands(fault)
     assert command == ["migrate", "--replace-indexes"]
     assert (await patient.run(*command)).code == 0

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from services.cli.readiness import Address, Health, Readiness, ask
 from shared.broker.lookout import Depth, Lookout
 from shared.broker.topology import PARKED, WORK
+from shared.durations import length
 from shared.errors import DependencyUnavailable, StartupError
 from shared.store.glance import Glance, Glances
 from shared.store.mongo import MAX_OFFSET_SECONDS, Mongo, misconfigured_if_refused
@@ -50,7 +51,7 @@ def _idle(depths: Sequence[Depth]) -> Iterator[str]:
 
 def _late(store: Glance) -> Iterator[str]:
     if store.oldest_due and (late := late_by(store.oldest_due, store.at)) > LATE:
-        yield f"a delivery that was due {late.total_seconds():.0f} s ago still waits"
+        yield f"a delivery that was due {length(late)} ago still waits"
 
 
 def late_by(due: datetime, now: datetime) -> timedelta:

@@ -7,6 +7,7 @@ from typing import Any
 from services.cli.showing import print_table
 from services.cli.site import Site, late_by
 from shared.broker.lookout import Depth
+from shared.durations import length
 from shared.readable import printable
 from shared.store.backlog import COUNTED_AT_MOST, Due
 from shared.store.glance import FAILURES, MOST, Glance
@@ -48,7 +49,7 @@ def _count(number: int, most: int) -> str:
 
 def _late(store: Glance) -> str:
     late = late_by(store.oldest_due, store.at) if store.oldest_due else timedelta(0)
-    return f", the oldest since {late.total_seconds():.1f} s" if late else ""
+    return f", the oldest since {length(late)}" if late else ""
 
 
 def _later(spans: Sequence[Due]) -> str:
@@ -56,18 +57,13 @@ def _later(spans: Sequence[Due]) -> str:
 
 
 def _span(due: Due) -> str:
-    return f"within {_hours(due.ends)}" if due.ends else "after that"
-
-
-def _hours(span: timedelta) -> str:
-    minutes = span // timedelta(minutes=1)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h"
+    return f"within {length(due.ends)}" if due.ends else "after that"
 
 
 def _oldest_handed(store: Glance) -> str:
     if store.oldest_handed is None:
         return "nothing"
-    return f"the oldest since {late_by(store.oldest_handed, store.at).total_seconds():.1f} s"
+    return f"the oldest since {length(late_by(store.oldest_handed, store.at))}"
 
 
 def as_dict(site: Site) -> dict[str, Any]:

@@ -207,7 +207,7 @@ def test_a_healthy_site_has_no_trouble_also_when_things_wait_for_a_person() -> N
                     at=NOW, due=[], oldest_due=NOW - timedelta(minutes=2), oldest_handed=None, dead=0, failing=0
                 )
             },
-            "a delivery that was due 120 s ago still waits",
+            "a delivery that was due 2 min ago still waits",
         ),
     ],
 )

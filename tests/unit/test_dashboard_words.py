@@ -5,6 +5,7 @@ import pytest
 from services.api.dashboard import words
 from services.api.dashboard.timeline import timeline
 from shared.contracts.delivery import AttemptRecord, DeliveryRecord, WaitingFor
+from shared.durations import duration
 
 _MADE = "2025-01-15T10:00:00.000Z"
 
@@ -23,7 +24,7 @@ _MADE = "2025-01-15T10:00:00.000Z"
     ],
 )
 def test_a_duration_is_said_in_its_largest_units(milliseconds: int, text: str) -> None:
-    assert words.duration(milliseconds) == text
+    assert duration(milliseconds) == text
 
 
 def test_every_reason_to_wait_has_its_words() -> None:

@@ -28,6 +28,7 @@ from services.api.dashboard.views.webhooks import WebhookViews
 from services.api.dashboard.visit import Handler, serve
 from services.api.services import Services
 from shared.contracts.event_types import EVENT_TYPES
+from shared.durations import duration
 from shared.errors import DependencyUnavailable, Refused, StoreUnavailable
 from shared.limiter import Limiter
 from shared.readable import printable
@@ -77,7 +78,7 @@ def dashboard(
         "printable": printable,
         "moment": words.moment,
         "ago": words.ago,
-        "duration": words.duration,
+        "duration": duration,
         "size": words.size,
         "waits": words.waits,
         "ended": words.ended,

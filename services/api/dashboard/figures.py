@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from services.api.dashboard.visit import Visit
@@ -13,6 +12,7 @@ from shared.contracts.counts import Counts
 from shared.contracts.history import WebhookHistory
 from shared.contracts.stats import HourStats
 from shared.contracts.webhook import WebhookAnswer
+from shared.durations import length
 from shared.store.backlog import Due
 
 WIDTH, GAP, HEIGHT = 4, 1, 24
@@ -85,13 +85,8 @@ def due(span: Due) -> str:
     if span.begins is None:
         return "Overdue"
     if span.ends is None:
-        return f"In more than {_length(span.begins)}"
-    return f"In {_length(span.begins)} to {_length(span.ends)}" if span.begins else f"Within {_length(span.ends)}"
-
-
-def _length(time: timedelta) -> str:
-    minutes = time // timedelta(minutes=1)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h"
+        return f"In more than {length(span.begins)}"
+    return f"In {length(span.begins)} to {length(span.ends)}" if span.begins else f"Within {length(span.ends)}"
 
 
 FILTERS = {function.__name__: function for function in (bars, share, recently, number, due)}

@@ -1,4 +1,4 @@
-"""What pages say of webhooks, moments and durations. Pure."""
+"""What pages say of webhooks and moments. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Literal
 from shared.contracts.delivery import WaitingFor
 from shared.contracts.health import BreakerState
 from shared.contracts.webhook import ENDED_BY_CUSTOMER, ENDED_FAILING, ENDED_GONE, WebhookAnswer
+from shared.durations import STEPS
 
 Tone = Literal["good", "warn", "bad", "off"]
 
@@ -37,7 +38,6 @@ _ENDED = {
     "discarded": "An operator discarded it",
     "cancelled_by_customer": "It was cancelled here or through the API",
 }
-_STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def moment(text: str) -> str:
 def ago(text: str, now: datetime) -> str:
     """How far a moment is from now, in its largest unit: "5 min ago", "in 2 h"."""
     seconds = (now - datetime.fromisoformat(text)).total_seconds()
-    size, unit = next((step for step in _STEPS if abs(seconds) >= step[0]), (1, "s"))
+    size, unit = next((step for step in STEPS if abs(seconds) >= step[0]), (1, "s"))
     count = int(abs(seconds) // size)
     if not count:
         return "now"
@@ -88,19 +88,6 @@ def waits(reason: WaitingFor | None) -> str:
 def ended(reason: str) -> str:
     """Why a delivery will not arrive by itself."""
     return _ENDED.get(reason, reason.replace("_", " ").capitalize())
-
-
-def duration(milliseconds: int) -> str:
-    """Below a minute exact enough to compare; above in its two largest units."""
-    if milliseconds < 1_000:
-        return f"{milliseconds} ms"
-    if milliseconds < 60_000:
-        return f"{milliseconds / 1_000:.1f} s"
-    seconds = milliseconds // 1_000
-    at = next(number for number, (size, _) in enumerate(_STEPS) if seconds >= size)
-    (large, large_unit), (small, small_unit) = _STEPS[at : at + 2]
-    rest = seconds % large // small
-    return f"{seconds // large} {large_unit}" + (f" {rest} {small_unit}" if rest else "")
 
 
 def size(count: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -65,8 +66,7 @@ def load(
         template = Template(run=secrets.token_hex(4), event_type=event_type, tenant=tenant, sessions=sessions)
         _need_usable(template, count, per_second)
         result = Load(wanted=count)
-        ingest = (_ingest(ingest_url), key_given(key_file).text) if http else None
-        async with _sender(event_type, ingest) as send:
+        async with _through_ingest(ingest_url, key_file) if http else _to_the_broker(event_type) as send:
             make = partial(_made_now, template)
             await LoadWork(result, make=make, send=send, stopped=stopped).run(per_second)
         _show(template.run, result, as_json=as_json)
@@ -91,23 +91,22 @@ def _need_usable(template: Template, count: int, per_second: float) -> None:
         raise StartupError(f"--tenant: {error}") from None
 
 
-def _ingest(given: str | None) -> URL:
-    """Raises StartupError."""
-    return URL(usable_url("--ingest-url", given) if given else url_of("ingest"))
+@asynccontextmanager
+async def _to_the_broker(event_type: str) -> AsyncIterator[Send]:
+    """Raises DependencyUnavailable when it is away already: then there is nothing to wait for."""
+    publisher = wiring.publisher("cli load")
+    try:
+        await publisher.check()
+        yield over_amqp(publisher, event_type)
+    finally:
+        await publisher.stop(0)
 
 
 @asynccontextmanager
-async def _sender(event_type: str, ingest: tuple[URL, str] | None) -> AsyncIterator[Send]:
-    """`ingest`: its address and a key. Raises DependencyUnavailable when it is away already: nothing to wait for."""
-    if ingest is None:
-        publisher = wiring.publisher("cli load")
-        try:
-            await publisher.check()
-            yield over_amqp(publisher, event_type)
-        finally:
-            await publisher.stop(0)
-        return
-    url, key = ingest
+async def _through_ingest(given: str | None, key_file: Path | None) -> AsyncIterator[Send]:
+    """Raises StartupError, and DependencyUnavailable when it is away already."""
+    url = URL(usable_url("--ingest-url", given) if given else url_of("ingest"))
+    key = key_given(key_file).text
     [ready] = await ask([Address("ingest", url)])
     if ready.health is not Health.READY:
         raise DependencyUnavailable(f"ingest at {url} is {ready.health}: {ready.detail}")

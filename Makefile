@@ -24,6 +24,10 @@ run: $(SERVERS_READY) ## start everything on this machine and stay up; Ctrl-C st
 demo: $(SERVERS_READY) ## deliver one event of each type, verify each, leave nothing running
 	@exec $(PYTHON) -m deploy.local.demo
 
+.PHONY: doctor
+doctor: $(RUN_READY) ## check settings, servers, network and services; of the running `make run` if there is one
+	@set -a; if [ -f $(LOCAL)/env ]; then . ./$(LOCAL)/env; fi; set +a; exec $(PYTHON) -m services.cli doctor
+
 .PHONY: check
 check: $(DEV_READY) ## lint, format, types, layers, unit tests that take every branch of the pure parts; no servers
 	@echo "ruff" && $(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet .

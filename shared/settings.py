@@ -124,6 +124,12 @@ class IngestSettings(_Settings):
     idempotency_hours: float = Field(24, gt=0, description="how long an Idempotency-Key is remembered")
 
 
+class ClientSettings(_Settings):
+    api_url: str = Field("http://127.0.0.1:8080", description="where commands ask the API")
+    ingest_url: str = Field("http://127.0.0.1:8081", description="where commands publish events")
+    api_key: SecretStr = Field(SecretStr(""), description="the key they ask with; empty: DISPATCHER_ADMIN_KEY")
+
+
 ALL_SETTINGS: tuple[type[_Settings], ...] = (
     BrokerSettings,
     StoreSettings,
@@ -137,9 +143,10 @@ ALL_SETTINGS: tuple[type[_Settings], ...] = (
     RetrySettings,
     SchedulerSettings,
     ApiSettings,
+    ClientSettings,
 )
 
-S = TypeVar("S", bound=_Settings)
+S = TypeVar("S", bound=BaseSettings)
 
 
 def load(settings: type[S]) -> S:
@@ -147,5 +154,21 @@ def load(settings: type[S]) -> S:
     try:
         return settings()
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise StartupError(f"DISPATCHER_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+        raise StartupError(_lines(settings, error)[0]) from None
+
+
+def faults(settings: type[_Settings]) -> list[str]:
+    """All that keeps a concern from being read, a line for each."""
+    try:
+        settings()
+    except ValidationError as error:
+        return _lines(settings, error)
+    return []
+
+
+def _lines(settings: type[BaseSettings], error: ValidationError) -> list[str]:
+    prefix = settings.model_config["env_prefix"]
+    return [
+        f"{prefix}{one['loc'][0]}".upper() + f": {one['msg'].removeprefix('Value error, ')}"
+        for one in error.errors(include_url=False, include_input=False)
+    ]

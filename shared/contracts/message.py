@@ -21,8 +21,8 @@ MAX_BYTES = 512 * 1024
 class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
     """One delivery as the broker carries it. `created_at` is in seconds since the epoch, by the database's clock.
 
-    `ordered`: the next one to its webhook waits for it to end. `published_at`: its event, if nothing but us kept the
-    delivery waiting since then.
+    `ordered`: the next one to its webhook waits for it to end. `trace` is a `traceparent`. `published_at`: its event,
+    if nothing but us kept the delivery waiting since then.
     """
 
     id: str
@@ -38,6 +38,7 @@ class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=Tr
     check: bool = False
     ordered: bool = False
     trace: str | None = None
+    trace_state: str | None = None
     published_at: float | None = None
 
     @classmethod
@@ -52,7 +53,8 @@ class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=Tr
             event=event.type,
             created_at=created_at,
             body=msgspec.Raw(event.payload(identity)),
-            trace=event.trace,
+            trace=event.trace.parent if event.trace else None,
+            trace_state=event.trace.state if event.trace else None,
             published_at=event.published_at,
         )
 
@@ -71,7 +73,8 @@ class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=Tr
             round=document["round"],
             attempt=document["attempt_count"] + 1,
             ordered="order" in document,
-            trace=event.trace,
+            trace=event.trace.parent if event.trace else None,
+            trace_state=event.trace.state if event.trace else None,
         )
 
 

@@ -54,9 +54,8 @@ async def site(tmp_path_factory: pytest.TempPathFactory, rabbitmq: Server, mongo
     async with (
         cluster(folder, rabbitmq.url, mongodb.url, **SETTINGS) as services,
         receiver(lambda _, received: 500 if received.path == "/failing" else 200) as endpoint,
-        prometheus(folder) as judge,
+        prometheus(folder, [service.url for service in services.services]) as judge,
     ):
-        await judge.scrape(*(service.url for service in services.services))
         made = Site(services, endpoint, judge, await series(services))
         for tenant in TENANTS:
             await _webhooks(made, tenant)

@@ -71,7 +71,7 @@ async def _webhooks(site: Site, tenant: str) -> None:
         (site.endpoint.url, {}),
         (site.endpoint.url, {"coalesce_seconds": 1}),
         (site.endpoint.url, {"ordered": True}),
-        (site.endpoint.url + "/failing", {"max_attempts": 2}),
+        (site.endpoint.url + "/failing", {"max_attempts": 1}),
         (away, {}),
     ):
         await site.services.create_webhook(url, "session.progress", tenant_id=tenant, **fields)

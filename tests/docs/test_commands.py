@@ -1,0 +1,97 @@
+"""Every shell block of the README and of `docs/` does what it is there for, on a site that `make run` started."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+from deploy.local.site import TENANT
+from tests.cluster import free_port
+from tests.docs.pages import PAGES, PROJECT, Page
+from tests.docs.reader import Reader
+from tests.e2e.test_run import env_of, started
+
+ELSEWHERE = {
+    "run": "tests/e2e/test_run.py::test_run_stays_up_refuses_a_second_survives_a_kill_and_stops_in_time",
+    "demo": "tests/e2e/test_run.py::test_demo_delivers_and_verifies_each_event_type_and_leaves_nothing",
+    "test": "what runs this",
+    "check": "a part of make test",
+    "faults": "a part of make test",
+    "mutants": "the change of a pure part: by hand",
+}
+"""Targets of make that pages name, and who runs what they start."""
+_MAKE = re.compile(r"make ([a-z-]+)(?: +#.*)?")
+
+
+def only_make(text: str) -> list[str]:
+    """The targets of a block of nothing but `make`; none for another block."""
+    lines = [line for line in text.splitlines() if line]
+    targets = [match[1] for line in lines if (match := _MAKE.fullmatch(line))]
+    return targets if len(targets) == len(lines) else []
+
+
+@pytest.fixture(scope="module")
+def site(servers_folder: Path) -> Iterator[Path]:
+    """The folder in which a reader stands: `make run` is up in its `.local`."""
+    folder = servers_folder / "docs"
+    (folder / ".local").mkdir(parents=True)
+    ports = {"API_PORT": str(free_port()), "INGEST_PORT": str(free_port())}
+    with started("run", folder / ".local", **ports) as run:
+        run.wait_for((folder / ".local/env").exists)
+        yield folder
+
+
+@pytest.fixture
+def reader(site: Path) -> Reader:
+    """Has read the README, which says how to get the site's variables, and has an API key of a tenant."""
+    env = env_of(site / ".local")
+    made = Reader(site, env={**env, "API": env["DISPATCHER_API_URL"]})
+    made.env["KEY"] = tenant_key(env)
+    return made
+
+
+def tenant_key(env: dict[str, str]) -> str:
+    body = json.dumps({"tenant_id": TENANT, "scopes": ["admin"]}).encode()
+    headers = {"X-API-Key": env["DISPATCHER_ADMIN_KEY"], "Content-Type": "application/json"}
+    with urlopen(Request(env["DISPATCHER_API_URL"] + "/api/v1/api-keys", body, headers)) as answer:
+        return str(json.load(answer)["key"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_s_commands_work_one_after_the_other(page: Page, request: pytest.FixtureRequest) -> None:
+    blocks = [block for block in page.blocks("sh") if not block.not_run_because and not only_make(block.text)]
+    if not blocks:
+        return
+    reader: Reader = request.getfixturevalue("reader")
+    for block in blocks:
+        reader.follow(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_targets_of_make_exist_and_something_runs_them(page: Page) -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    for block in page.blocks("sh"):
+        for target in only_make(block.text):
+            assert f"\n{target}:" in makefile, f"{block}: make {target}"
+            assert block.not_run_because or target in ELSEWHERE, f"{block}: who runs make {target}?"
+
+
+def test_what_is_run_elsewhere_is() -> None:
+    for where in ELSEWHERE.values():
+        if "::" in where:
+            file, test = where.split("::")
+            assert f"def {test}(" in (PROJECT / file).read_text()
+
+
+def test_a_reader_notices_an_error_and_copies_ids(site: Path) -> None:
+    reader = Reader(site, env={"API": env_of(site / ".local")["DISPATCHER_API_URL"]})
+    [page] = [page for page in PAGES if page.name == "README.md"]
+    block = page.blocks("sh")[0]
+    failing = type(block)(block.page, 1, "sh", "", "curl $API/api/v1/webhooks\n")
+    with pytest.raises(AssertionError, match="UNAUTHORIZED"):
+        reader.follow(failing)
+    reader.follow(type(block)(block.page, 1, "sh", "", "echo webhook_0123456789abcdef01234567\n"))
+    assert reader.env["WEBHOOK"] == "webhook_0123456789abcdef01234567"

@@ -20,7 +20,7 @@ from shared.settings import DrainSettings, LogSettings, load
 from shared.web import answer_malformed_requests_alike
 
 log = structlog.get_logger()
-_failed_tasks: "list[asyncio.Task[None]]" = []
+_failures: list[BaseException] = []
 
 
 class Part(Protocol):
@@ -133,12 +133,14 @@ def run(name: str, *builders: Callable[[], Service]) -> None:
             stop_seconds = load(DrainSettings).stop_seconds
             uvloop.run(_main(builders, stop_seconds))
     except DispatcherError as error:
-        sys.exit(_complain(name, error))
-    if _failed_tasks:
-        sys.exit(1)
+        _failures.append(error)
+    if _failures:
+        sys.exit(max(_exit_code(name, error) for error in _failures))
 
 
-def _complain(name: str, error: DispatcherError) -> int:
+def _exit_code(name: str, error: BaseException) -> int:
+    if not isinstance(error, DispatcherError):
+        return 1
     print(f"{name}: {error}", file=sys.stderr)
     return 2
 
@@ -176,8 +178,9 @@ def _end_process_unless_expected(task: "asyncio.Task[None]") -> None:
     error = asyncio.CancelledError() if task.cancelled() else task.exception()
     if error is None or (task.cancelled() and was_cancelled(task)):
         return
-    log.critical("service.task_failed", task=repr(task.get_coro()), exc_info=error)
-    _failed_tasks.append(task)
+    if not isinstance(error, DispatcherError):  # those have a line of their own
+        log.critical("service.task_failed", task=repr(task.get_coro()), exc_info=error)
+    _failures.append(error)
     signal.raise_signal(signal.SIGTERM)
 
 

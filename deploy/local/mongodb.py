@@ -72,9 +72,12 @@ class NativeMongoDB:
     def _run(self) -> Process:
         places: list[str | Path] = ["--dbpath", self._home / "data", "--logpath", self._home / "mongod.log"]
         listen = ["--bind_ip", LOOPBACK, "--port", str(self._port)]
-        command = [self._binaries.mongod, *listen, *places, *OPTIONS]
+        command = [self._binaries.mongod, *listen, *places, *self._options()]
         log, env = self._home / "output.log", self._binaries.environment()
         return Process(self.name, command, folder=self._folder, env=env, cwd=self._home, log=log)
+
+    def _options(self) -> list[str | Path]:
+        return [*OPTIONS]
 
     def _wait_ready(self, process: Process) -> None:
         if not wait_until(

@@ -8,8 +8,9 @@ from typing import Any
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
+from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed, ProbableAuthenticationError
 from aiormq.abc import AbstractChannel as RawChannel
+from aiormq.exceptions import InvalidFrameError
 from yarl import URL
 
 from shared.broker.topology import EXCHANGES, QUEUES, Queue
@@ -52,9 +53,22 @@ async def connect(url: str, name: str) -> AbstractConnection:
     if "heartbeat" not in address.query:
         address = address.update_query(heartbeat=HEARTBEAT_SECONDS)
     async with unavailable_if_gone():
-        return await aio_pika.connect(
-            address, timeout=CONNECT_TIMEOUT_SECONDS, client_properties={"connection_name": name}
-        )
+        try:
+            return await aio_pika.connect(
+                address, timeout=CONNECT_TIMEOUT_SECONDS, client_properties={"connection_name": name}
+            )
+        except ProbableAuthenticationError:
+            raise DependencyUnavailable(
+                f"RabbitMQ refuses user {address.user!r} or its password, as DISPATCHER_AMQP_URL has them"
+            ) from None
+        except InvalidFrameError as error:
+            if "Connection.OpenOk" not in str(error):
+                raise
+            # The broker closed what it should have opened; the library does not tell its reason.
+            raise DependencyUnavailable(
+                f"RabbitMQ refuses virtual host {address.path[1:]!r}: it does not exist, or user {address.user!r} "
+                "may not use it (see `rabbitmqctl list_vhosts` and `list_permissions`)"
+            ) from None
 
 
 async def raw_channel(channel: AbstractChannel) -> RawChannel:

@@ -227,7 +227,8 @@ class Mongo:
 
     async def _keep_time(self) -> None:
         try:
-            await keep_trying(self.prepare, self._stopping)
+            async with misconfigured_if_refused():
+                await keep_trying(self.prepare, self._stopping)
         except DependencyUnavailable:
             return
         except PyMongoError as error:

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import pytest
 
@@ -12,6 +11,7 @@ from deploy.local.site import TENANT
 from tests.cluster import free_port
 from tests.docs.pages import PAGES, PROJECT, Page
 from tests.docs.reader import Reader
+from tests.docs.trouble import broken_endpoint, call, made
 from tests.e2e.test_run import env_of, started
 
 ELSEWHERE = {
@@ -35,29 +35,24 @@ def only_make(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def site(servers_folder: Path) -> Iterator[Path]:
-    """The folder in which a reader stands: `make run` is up in its `.local`."""
+    """The folder in which a reader stands: `make run` is up in its `.local`, and something there needs an operator."""
     folder = servers_folder / "docs"
     (folder / ".local").mkdir(parents=True)
     ports = {"API_PORT": str(free_port()), "INGEST_PORT": str(free_port())}
-    with started("run", folder / ".local", **ports) as run:
+    with started("run", folder / ".local", **ports) as run, broken_endpoint() as endpoint:
         run.wait_for((folder / ".local/env").exists)
+        made(env_of(folder / ".local"), endpoint)
         yield folder
 
 
 @pytest.fixture
 def reader(site: Path) -> Reader:
-    """Has read the README, which says how to get the site's variables, and has an API key of a tenant."""
+    """Has the site's variables, as the README says how to get them, the services' keys, and an API key of a tenant."""
     env = env_of(site / ".local")
-    made = Reader(site, env={**env, "API": env["DISPATCHER_API_URL"]})
-    made.env["KEY"] = tenant_key(env)
-    return made
-
-
-def tenant_key(env: dict[str, str]) -> str:
-    body = json.dumps({"tenant_id": TENANT, "scopes": ["admin"]}).encode()
-    headers = {"X-API-Key": env["DISPATCHER_ADMIN_KEY"], "Content-Type": "application/json"}
-    with urlopen(Request(env["DISPATCHER_API_URL"] + "/api/v1/api-keys", body, headers)) as answer:
-        return str(json.load(answer)["key"])
+    secrets = json.loads((site / ".local/run/keys.json").read_text())["secret_keys"]
+    body = {"tenant_id": TENANT, "scopes": ["admin"]}
+    key = call(env, env["DISPATCHER_API_URL"] + "/api/v1/api-keys", body)["key"]
+    return Reader(site, env={**env, "DISPATCHER_SECRET_KEYS": secrets, "API": env["DISPATCHER_API_URL"], "KEY": key})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

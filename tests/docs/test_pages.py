@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import typer
+import yaml
 from prometheus_client import REGISTRY
 from pydantic import TypeAdapter
 
@@ -49,6 +50,12 @@ def test_every_json_example_is_one_of_what_it_stands_for(page: Page) -> None:
     for block in page.blocks("json"):
         assert block.kind in MODELS, f"{block}: name its model behind `json`, one of {', '.join(MODELS)}"
         TypeAdapter(MODELS[block.kind]).validate_json(block.text)
+
+
+@every_page
+def test_every_yaml_example_can_be_read(page: Page) -> None:
+    for block in page.blocks("yaml"):
+        assert yaml.safe_load(block.text)
 
 
 def commands(page: Page) -> Iterator[tuple[str, list[str]]]:

@@ -18,6 +18,7 @@ class Block:
     """A fenced block. `kind`: what stands behind its language, such as the model of a JSON example."""
 
     page: str
+    section: str
     line: int
     language: str
     kind: str
@@ -51,13 +52,18 @@ class Page:
 
     def blocks(self, *languages: str) -> list[Block]:
         """In order; without `languages` all of them."""
-        found = []
-        for token in self._tokens:
+        return [block for block in self._blocks if not languages or block.language in languages]
+
+    @cached_property
+    def _blocks(self) -> list[Block]:
+        found, section = [], ""
+        for before, token in self._pairs():
+            if before.type == "heading_open":
+                section = token.content
             if token.type in ("fence", "code_block"):
                 language, _, kind = token.info.partition(" ")
-                if not languages or language in languages:
-                    line = token.map[0] + 1 if token.map else 0
-                    found.append(Block(self.name, line, language, kind, token.content))
+                line = token.map[0] + 1 if token.map else 0
+                found.append(Block(self.name, section, line, language, kind, token.content))
         return found
 
     def links(self) -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.site import TENANT
 from tests.cluster import free_port
-from tests.docs.pages import PAGES, PROJECT, Page
+from tests.docs.pages import PAGES, PROJECT, Block, Page
 from tests.docs.reader import Reader
 from tests.docs.trouble import broken_endpoint, call, made
 from tests.e2e.test_run import env_of, started
@@ -23,7 +23,7 @@ ELSEWHERE = {
     "mutants": "the change of a pure part: by hand",
 }
 """Targets of make that pages name, and who runs what they start."""
-_MAKE = re.compile(r"make ([a-z-]+)(?: +#.*)?")
+_MAKE = re.compile(r"make ([a-z0-9-]+)(?: [A-Z]+=\w+)*(?: +#.*)?")
 
 
 def only_make(text: str) -> list[str]:
@@ -83,10 +83,13 @@ def test_what_is_run_elsewhere_is() -> None:
 
 def test_a_reader_notices_an_error_and_copies_ids(site: Path) -> None:
     reader = Reader(site, env={"API": env_of(site / ".local")["DISPATCHER_API_URL"]})
-    [page] = [page for page in PAGES if page.name == "README.md"]
-    block = page.blocks("sh")[0]
-    failing = type(block)(block.page, 1, "sh", "", "curl $API/api/v1/webhooks\n")
+
+    def block(text: str) -> Block:
+        return Block("page", "section", 1, "sh", "", text)
+
     with pytest.raises(AssertionError, match="UNAUTHORIZED"):
-        reader.follow(failing)
-    reader.follow(type(block)(block.page, 1, "sh", "", "echo webhook_0123456789abcdef01234567\n"))
-    assert reader.env["WEBHOOK"] == "webhook_0123456789abcdef01234567"
+        reader.follow(block("curl $API/api/v1/webhooks"))
+    with pytest.raises(AssertionError, match="unbound variable"):
+        reader.follow(block("echo $WEBHOOK"))
+    reader.follow(block("echo webhook_0123456789abcdef01234567"))
+    assert reader.follow(block("echo $WEBHOOK webhook_…")).split() == ["webhook_0123456789abcdef01234567"] * 2

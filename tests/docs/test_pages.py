@@ -89,7 +89,7 @@ def test_settings_and_metrics_exist_by_the_names_that_are_given(page: Page) -> N
 
 def test_a_mark_is_seen_by_the_reader() -> None:
     def block(text: str) -> Block:
-        return Block("page", 1, "sh", "", text)
+        return Block("page", "section", 1, "sh", "", text)
 
     assert block("# not run by the tests: needs a cluster\nkubectl").not_run_because == "needs a cluster"
     assert block("kubectl\n# not run by the tests: needs a cluster").not_run_because is None
@@ -100,3 +100,4 @@ def test_a_page_s_parts_are_found() -> None:
     assert {"verify-it", "missed-something"} <= page.anchors()
     assert {block.language for block in page.blocks()} == {"sh", "python", "js", "json"}
     assert "#order-and-duplicates" in page.links()
+    assert {block.section for block in page.blocks("python", "js")} == {"Verify it"}

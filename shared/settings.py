@@ -139,7 +139,7 @@ ALL_SETTINGS: tuple[type[_Settings], ...] = (
     ApiSettings,
 )
 
-S = TypeVar("S", bound=_Settings)
+S = TypeVar("S", bound=BaseSettings)
 
 
 def load(settings: type[S]) -> S:
@@ -148,4 +148,5 @@ def load(settings: type[S]) -> S:
         return settings()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise StartupError(f"DISPATCHER_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+        name = f"{settings.model_config['env_prefix']}{first['loc'][0]}".upper()
+        raise StartupError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None

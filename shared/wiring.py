@@ -30,6 +30,8 @@ from shared.store.secrets import SecretBox
 from shared.store.stats import Stats
 from shared.store.uncounted import Uncounted
 from shared.store.webhooks import Webhooks
+from shared.tracing.settings import TracingSettings
+from shared.tracing.tracer import Tracer
 
 _EVENTS_OUTLIVE_DELIVERIES = timedelta(days=3)
 
@@ -115,6 +117,17 @@ def publisher(name: str) -> Publisher:
 
 def lookout(name: str) -> Lookout:
     return Lookout(url=amqp_url(), name=name)
+
+
+def tracer(name: str) -> Tracer:
+    """OpenTelemetry is imported only by who is traced."""
+    settings = load(TracingSettings)
+    if not settings.on:
+        return Tracer()
+    from shared.tracing.exporting import Collector
+    from shared.tracing.recording import RecordingTracer
+
+    return RecordingTracer(Collector(name, links=settings.span_link_count_limit))
 
 
 def egress() -> Egress:

@@ -40,7 +40,7 @@ BULK_HELD = 0.5  # of the messages: with 50 deliveries each, more than a worker 
 
 def build() -> Service:
     settings, retry = load(DeliverySettings), load(RetrySettings)
-    mongo, publisher = wiring.mongo(), wiring.publisher(NAME)
+    mongo, publisher, tracer = wiring.mongo(), wiring.publisher(NAME), wiring.tracer(NAME)
     webhooks, deliveries = wiring.webhooks(mongo), wiring.deliveries(mongo)
     view = WebhookView(webhooks)
     sender = Sender(
@@ -57,6 +57,7 @@ def build() -> Service:
         policy=_policy(retry),
         expire_after=timedelta(hours=retry.expire_hours),
         clock=mongo.now,
+        tracer=tracer,
     )
     lease = timedelta(seconds=settings.lease_seconds)
     pacing = Pacing(slots=Slots(mongo), clock=mongo.now)
@@ -86,7 +87,7 @@ def build() -> Service:
         name=NAME,
         host=settings.delivery_host,
         port=settings.delivery_port,
-        parts=[mongo, topology, sender, publisher, promoter, recorder, health, *lanes],
+        parts=[tracer, mongo, topology, sender, publisher, promoter, recorder, health, *lanes],
         checks={
             "mongodb": mongo.check,
             "rabbitmq": publisher.check,

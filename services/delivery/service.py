@@ -22,6 +22,7 @@ from shared.contracts.message import QueuedDelivery
 from shared.contracts.webhook import Webhook
 from shared.errors import DeliveryFault
 from shared.times import at
+from shared.tracing.tracer import Span, Tracer
 
 log = structlog.get_logger()
 
@@ -62,12 +63,14 @@ class DeliveryService:
         policy: RetryPolicy,
         expire_after: timedelta,
         clock: Callable[[], datetime],
+        tracer: Tracer,
     ) -> None:
         self._find_webhook = find_webhook
         self._sender = sender
         self._policy = policy
         self._expire_after = expire_after
         self._clock = clock
+        self._tracer = tracer
         self._log = log.bind()  # the module's own is looked up again for every line
         self._worker = secrets.token_hex(4)
         self._numbers = itertools.count(1)
@@ -89,17 +92,19 @@ class DeliveryService:
         if webhook is None or refusal:
             return job.step(refusal or Cancelled("webhook_deleted"))
         body = bytes(job.queued.body)
-        headers = self._headers(webhook, job, body, started)
-        sending()
-        began = time.perf_counter()
-        answer = await self._sender.post(webhook.url, body, headers)
-        took = time.perf_counter() - began
-        answer = masked(answer, webhook.headers)
-        ended = self._clock()
-        classified = classify(answer, ended)
-        decision = self._decide(classified, webhook, job, ended, expires_at)
-        attempt = self._attempt(job, started, took, answer, classified)
-        self._report(job, attempt, took, decision, ended)
+        with self._tracer.attempt(job.queued, job.attempt, webhook.url) as span:
+            headers = self._headers(webhook, job, body, started, span)
+            sending()
+            began = time.perf_counter()
+            answer = await self._sender.post(webhook.url, body, headers)
+            took = time.perf_counter() - began
+            answer = masked(answer, webhook.headers)
+            ended = self._clock()
+            classified = classify(answer, ended)
+            decision = self._decide(classified, webhook, job, ended, expires_at)
+            attempt = self._attempt(job, started, took, answer, classified)
+            span.finished(attempt)
+        self._report(job, attempt, took, decision, ended, span)
         return job.step(decision, attempt)
 
     def _refuse(self, webhook: Webhook | None, now: datetime, expires_at: datetime) -> Decision | None:
@@ -114,7 +119,7 @@ class DeliveryService:
             return Wait(now + PAUSED_LOOK, WaitingFor.RESUME)
         return None
 
-    def _headers(self, webhook: Webhook, job: Job, body: bytes, now: datetime) -> dict[str, str]:
+    def _headers(self, webhook: Webhook, job: Job, body: bytes, now: datetime, span: Span) -> dict[str, str]:
         secrets = webhook.secrets_at(now)
         if not secrets:
             raise DeliveryFault(f"the secret of {webhook.id} does not open: is its key in DISPATCHER_SECRET_KEYS?")
@@ -130,8 +135,8 @@ class DeliveryService:
         }
         if queued.round > 1:
             headers["X-Allure-Round"] = str(queued.round)
-        if queued.trace:
-            headers["traceparent"] = queued.trace
+        if trace := span.trace.parent if span.trace else queued.trace:
+            headers["traceparent"] = trace
         return headers
 
     def _decide(
@@ -168,7 +173,7 @@ class DeliveryService:
             answer=answer.body,
         )
 
-    def _report(self, job: Job, attempt: Attempt, took: float, decision: Decision, now: datetime) -> None:
+    def _report(self, job: Job, attempt: Attempt, took: float, decision: Decision, now: datetime, span: Span) -> None:
         queued = job.queued
         self._log.info(
             "attempt.finished",
@@ -184,6 +189,7 @@ class DeliveryService:
             detail=attempt.detail,
             duration_ms=attempt.duration_ms,
             next=type(decision).__name__.lower(),
+            **span.log_fields,
         )
         metrics.attempts(attempt.outcome, attempt.error or "").inc()
         metrics.ATTEMPT_SECONDS.observe(took)

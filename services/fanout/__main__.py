@@ -20,7 +20,7 @@ NAME = "fanout"
 
 def build() -> Service:
     settings, broker = load(FanoutSettings), load(BrokerSettings)
-    mongo, publisher = wiring.mongo(), wiring.publisher(NAME)
+    mongo, publisher, tracer = wiring.mongo(), wiring.publisher(NAME), wiring.tracer(NAME)
     deliveries = wiring.deliveries(mongo)
     downstream = Downstream(
         publisher=publisher,
@@ -41,12 +41,13 @@ def build() -> Service:
         holding=Holding(folding=wiring.folding(mongo), orders=wiring.orders(mongo), promoter=promoter),
         downstream=downstream,
         publisher=publisher,
+        tracer=tracer,
     )
     return Service(
         name=NAME,
         host=settings.fanout_host,
         port=settings.fanout_port,
-        parts=[mongo, Topology(url=wiring.amqp_url(), name=NAME), publisher, promoter, service],
+        parts=[tracer, mongo, Topology(url=wiring.amqp_url(), name=NAME), publisher, promoter, service],
         checks={"mongodb": mongo.check, "rabbitmq": publisher.check, FANOUT: consumer.check},
     )
 

@@ -18,8 +18,9 @@ from shared.broker.consumer import Message, ack_up_to, give_back
 from shared.broker.parking import park
 from shared.broker.publisher import Publisher
 from shared.broker.topology import FANOUT
-from shared.contracts.event import AcceptedEvent, is_array, parse, split, trace_of
+from shared.contracts.event import AcceptedEvent, is_array, parse, split
 from shared.contracts.message import QueuedDelivery, batches
+from shared.contracts.trace import Trace, trace_of
 from shared.errors import InvalidMessage
 from shared.ids import delivery_id, event_key
 from shared.lifecycle import background, cancel
@@ -29,6 +30,7 @@ from shared.store.deliveries import Deliveries
 from shared.store.events import Events
 from shared.store.mongo import Mongo
 from shared.store.view import WebhookView
+from shared.tracing.tracer import BatchSpan, Tracer
 
 log = structlog.get_logger()
 
@@ -52,6 +54,7 @@ class FanoutService:
         holding: Holding,
         downstream: Downstream,
         publisher: Publisher,
+        tracer: Tracer,
     ) -> None:
         self._mongo = mongo
         self._inbox = inbox
@@ -61,6 +64,7 @@ class FanoutService:
         self._holding = holding
         self._downstream = downstream
         self._publisher = publisher
+        self._tracer = tracer
         self._running: asyncio.Task[None] | None = None
         self._busy = asyncio.Lock()
 
@@ -106,8 +110,12 @@ class FanoutService:
 
     async def fan_out(self, batch: Sequence[Message]) -> None:
         """From taken to acked."""
+        with self._tracer.batch(len(batch)) as span:
+            await self._fan_out(batch, span)
+
+    async def _fan_out(self, batch: Sequence[Message], span: BatchSpan) -> None:
         events = await self._read(batch)
-        fresh = await self._unmarked(events)
+        fresh = span.members(await self._unmarked(events))
         tenants = await self._tenants(fresh)
         held = Held()
         matched = _match(fresh, tenants, self._mongo.seconds(), held)
@@ -151,7 +159,7 @@ class FanoutService:
 
 def _parse(message: Message, now: datetime) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:
     """Events of a message, and its parts that are none; an array's good elements do not suffer from its bad ones."""
-    trace = trace_of(message.headers.get("traceparent"))
+    trace = trace_of(message.headers)
     try:
         if len(message.body) > MAX_AMQP_BYTES:
             raise InvalidMessage(f"{len(message.body)} bytes, more than the {MAX_AMQP_BYTES} a message may have")
@@ -164,7 +172,7 @@ def _parse(message: Message, now: datetime) -> tuple[list[AcceptedEvent], list[t
 
 
 def _parse_parts(
-    message: Message, parts: Sequence[bytes], now: datetime, trace: str | None
+    message: Message, parts: Sequence[bytes], now: datetime, trace: Trace | None
 ) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:
     events, unusable = [], []
     for index, part in enumerate(parts):

@@ -16,18 +16,17 @@ NAME = "ingest"
 
 def build() -> Service:
     settings = load(IngestSettings)
-    mongo, publisher = wiring.mongo(), wiring.publisher(NAME)
+    mongo, publisher, tracer = wiring.mongo(), wiring.publisher(NAME), wiring.tracer(NAME)
     idempotency = IdempotencyKeys(mongo, lifetime=timedelta(hours=settings.idempotency_hours))
-    ingest = Ingest(mongo=mongo, publisher=publisher, idempotency=idempotency)
+    ingest = Ingest(mongo=mongo, publisher=publisher, idempotency=idempotency, tracer=tracer)
+    limiter = Limiter(per_minute=settings.ingest_events_per_minute, what="events")
     return Service(
         name=NAME,
         host=settings.ingest_host,
         port=settings.ingest_port,
-        parts=[mongo, Topology(url=wiring.amqp_url(), name=NAME), publisher],
+        parts=[tracer, mongo, Topology(url=wiring.amqp_url(), name=NAME), publisher],
         checks={"mongodb": mongo.check, "rabbitmq": publisher.check},
-        app=application(
-            ingest, wiring.keys(mongo), Limiter(per_minute=settings.ingest_events_per_minute, what="events")
-        ),
+        app=application(ingest, wiring.keys(mongo), limiter, tracer),
     )
 
 

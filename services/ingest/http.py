@@ -7,12 +7,14 @@ from aiohttp import web
 from pydantic import BaseModel, Field, RootModel
 
 from services.ingest.service import Given, Ingest, count_of
-from shared.contracts.event import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, AcceptedEvent, Published, trace_of
+from shared.contracts.event import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, AcceptedEvent, Published
+from shared.contracts.trace import Trace, trace_of
 from shared.errors import Refused
 from shared.limiter import Limiter
 from shared.openapi import document
 from shared.routes import Ask, Header, Nothing, Reply, Route, serve
 from shared.store.keys import Keys
+from shared.tracing.tracer import Tracer
 from shared.web import errors, json
 
 One = Annotated[Published, Field(discriminator="event")]
@@ -44,13 +46,18 @@ class Accepted(BaseModel):
     results: list[Verdict] | None = None
 
 
-def routes(ingest: Ingest) -> list[Route]:
+def routes(ingest: Ingest, tracer: Tracer) -> list[Route]:
     async def post_events(ask: Ask[Nothing, bytes]) -> Reply:
+        trace = trace_of(ask.headers)
+        with tracer.request(trace) as span:
+            return await publish(ask, span.trace or trace)
+
+    async def publish(ask: Ask[Nothing, bytes], trace: Trace | None) -> Reply:
         given = Given(
             key=ask.key,
             body=ask.body,
             idempotency_key=_idempotency_key(ask.headers.get("Idempotency-Key")),
-            trace=trace_of(ask.headers.get("traceparent")),
+            trace=trace,
         )
         many = count_of(given.body)
         if many is None:
@@ -84,8 +91,8 @@ def routes(ingest: Ingest) -> list[Route]:
     ]
 
 
-def application(ingest: Ingest, keys: Keys, limiter: Limiter) -> web.Application:
-    served = routes(ingest)
+def application(ingest: Ingest, keys: Keys, limiter: Limiter, tracer: Tracer) -> web.Application:
+    served = routes(ingest, tracer)
     described = document("Ingest", "Publish events.", served)
 
     async def openapi(_: web.Request) -> web.Response:

@@ -9,6 +9,7 @@ from shared import metrics, unambiguous
 from shared.broker.publisher import Publisher
 from shared.broker.topology import EVENTS
 from shared.contracts.event import AcceptedEvent, is_array, parse, split
+from shared.contracts.trace import Trace
 from shared.errors import InvalidMessage, Refused
 from shared.ids import event_id_of_request
 from shared.retry import try_a_few_times
@@ -16,6 +17,7 @@ from shared.routes import refused
 from shared.store.idempotency import IdempotencyKeys
 from shared.store.keys import ApiKey
 from shared.store.mongo import Mongo
+from shared.tracing.tracer import Tracer
 
 MESSAGE_BYTES = 512 * 1024
 
@@ -27,16 +29,17 @@ class Given:
     key: ApiKey
     body: bytes
     idempotency_key: str | None
-    trace: str | None
+    trace: Trace | None
 
 
 class Ingest:
     """Nothing is accepted that the broker has not confirmed."""
 
-    def __init__(self, *, mongo: Mongo, publisher: Publisher, idempotency: IdempotencyKeys) -> None:
+    def __init__(self, *, mongo: Mongo, publisher: Publisher, idempotency: IdempotencyKeys, tracer: Tracer) -> None:
         self._mongo = mongo
         self._publisher = publisher
         self._idempotency = idempotency
+        self._tracer = tracer
 
     async def accept_one(self, given: Given) -> AcceptedEvent:
         """Raises Refused; DependencyUnavailable when it was not accepted."""
@@ -82,12 +85,14 @@ class Ingest:
             key = given.idempotency_key
             await try_a_few_times(lambda: self._idempotency.claim(given.key.id, key, body_hash))
 
-    async def _publish(self, events: Sequence[AcceptedEvent], trace: str | None) -> None:
+    async def _publish(self, events: Sequence[AcceptedEvent], given: Trace | None) -> None:
         texts = [event.to_json() for event in events]
         body = texts[0] if len(texts) == 1 else b"[" + b",".join(texts) + b"]"
-        headers = {"traceparent": trace} if trace else None
-        # Repeating is harmless: the events carry their ids.
-        await try_a_few_times(lambda: self._publisher.publish(EVENTS, events[0].type, body, headers=headers))
+        with self._tracer.publish(given, len(events)) as span:
+            trace = span.trace or given
+            headers = trace.headers() if trace else None
+            # Repeating is harmless: the events carry their ids.
+            await try_a_few_times(lambda: self._publisher.publish(EVENTS, events[0].type, body, headers=headers))
         metrics.EVENTS_ACCEPTED.inc(len(events))
 
 

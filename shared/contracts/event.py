@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from shared.contracts.event_types import EVENT_TYPES, EventData, unknown_type
 from shared.contracts.moment import Written
+from shared.contracts.trace import Trace
 from shared.errors import InvalidMessage
 from shared.ids import event_id_of_bytes, random_event_id
 from shared.times import iso
@@ -59,7 +60,7 @@ class AcceptedEvent(msgspec.Struct, frozen=True):
     type: str
     timestamp: str
     data: bytes
-    trace: str | None = None
+    trace: Trace | None = None
 
     def to_json(self) -> bytes:
         """The event as a message on the `events` exchange."""
@@ -90,7 +91,6 @@ class _Cut(msgspec.Struct):
     data: msgspec.Raw
 
 
-_TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _CUT = msgspec.json.Decoder(_Cut)
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _KINDS: dict[str, Any] = {
@@ -104,11 +104,6 @@ _KINDS: dict[str, Any] = {
 _MODELS: dict[str, TypeAdapter[Event[Any, Any]]] = {name: TypeAdapter(kind) for name, kind in _KINDS.items()}
 Published: Any = Union[tuple(_KINDS.values())]  # noqa: UP007 - made from the registry
 """An event of any type."""
-
-
-def trace_of(header: object) -> str | None:
-    """A W3C `traceparent`; one that is malformed is as good as none."""
-    return header if isinstance(header, str) and _TRACE.fullmatch(header) else None
 
 
 _NOT_EVENTS = re.compile(rb"\s*\[\s*[^\s{\]]")
@@ -133,7 +128,7 @@ def split(raw: bytes) -> list[bytes]:
     return [bytes(event) for event in events]
 
 
-def parse(raw: bytes, *, now: datetime, fallback_id: str | None = None, trace: str | None = None) -> AcceptedEvent:
+def parse(raw: bytes, *, now: datetime, fallback_id: str | None = None, trace: Trace | None = None) -> AcceptedEvent:
     """Validate one event and settle its identity.
 
     Identity: its `event_id`, else `fallback_id` (the AMQP message's id), else a hash of its bytes if it carries a

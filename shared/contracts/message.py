@@ -21,7 +21,7 @@ MAX_BYTES = 512 * 1024
 class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
     """One delivery as the broker carries it. `created_at` is in seconds since the epoch, by the database's clock.
 
-    `ordered`: the next one to its webhook waits for it to end.
+    `ordered`: the next one to its webhook waits for it to end. `trace` is a `traceparent`.
     """
 
     id: str
@@ -37,6 +37,7 @@ class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=Tr
     check: bool = False
     ordered: bool = False
     trace: str | None = None
+    trace_state: str | None = None
 
     @classmethod
     def first(cls, event: AcceptedEvent, webhook_id: str, created_at: float) -> Self:
@@ -50,7 +51,8 @@ class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=Tr
             event=event.type,
             created_at=created_at,
             body=msgspec.Raw(event.payload(identity)),
-            trace=event.trace,
+            trace=event.trace.parent if event.trace else None,
+            trace_state=event.trace.state if event.trace else None,
         )
 
     @classmethod
@@ -68,7 +70,8 @@ class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=Tr
             round=document["round"],
             attempt=document["attempt_count"] + 1,
             ordered="order" in document,
-            trace=event.trace,
+            trace=event.trace.parent if event.trace else None,
+            trace_state=event.trace.state if event.trace else None,
         )
 
 

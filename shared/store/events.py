@@ -8,6 +8,7 @@ from pymongo.errors import BulkWriteError
 
 from shared.contracts.event import AcceptedEvent
 from shared.contracts.event_history import EventHistory
+from shared.contracts.trace import Trace
 from shared.ids import event_key
 from shared.store.duplicates import only_duplicates
 from shared.store.mongo import Document, Mongo, unavailable_if_gone
@@ -45,7 +46,7 @@ class Events:
                 "event": event.type,
                 "timestamp": event.timestamp,
                 "data": Binary(event.data),
-                "trace": event.trace,
+                **_trace_fields(event.trace),
                 "created_at": now,
                 "expires_at": now + self._retention,
             }
@@ -86,8 +87,14 @@ def _event(document: Document) -> AcceptedEvent:
         type=document["event"],
         timestamp=document["timestamp"],
         data=bytes(document["data"]),
-        trace=document["trace"],
+        trace=Trace(document["trace"], document.get("trace_state")) if document["trace"] else None,
     )
+
+
+def _trace_fields(trace: Trace | None) -> Document:
+    if trace is None or trace.state is None:
+        return {"trace": trace.parent if trace else None}
+    return {"trace": trace.parent, "trace_state": trace.state}
 
 
 async def insert_new(mongo: Mongo, collection: str, documents: Sequence[Document]) -> set[str]:

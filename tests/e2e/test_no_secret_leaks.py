@@ -18,11 +18,12 @@ from aiohttp import web
 from deploy.local.servers import Servers, Supplier
 from services.delivery.signing import allure_signature
 from tests.cluster import ADMIN_KEY, TENANT, Cluster, Received, cluster, receiver, until
+from tests.collector import Collector, traced
 from tests.e2e.hunt import EVENT, Run, documents, hunt, logs, messages, on_disk
 from tests.e2e.misplaced import refuse
 from tests.servers import private_servers_in
 
-KINDS = ("answer", "log", "document", "message")
+KINDS = ("answer", "log", "document", "message", "trace")
 ENDS = {"echoing": "succeeded", "failing": "dead", "broken": "dead", "away": "dead", "rotated": "succeeded"}
 TAPS = {"tapped.events": ("events", "#"), "tapped.dead": ("dead-letters", "dead-letters.deliveries")}
 SETTINGS = {
@@ -64,17 +65,23 @@ async def test_no_secret_is_in_any_log_answer_metric_message_document_or_file(
         "rotated secret": token_urlsafe(30).encode(),
         "bearer": token_urlsafe(30).encode(),
         "header": token_urlsafe(30).encode(),
+        "header for traces": token_urlsafe(30).encode(),
     }
     secrets["header, as given"] = b'"\\/<' + secrets["header"]
     settings = {**SETTINGS, "SECRET_KEYS": f"k7:{secrets['key of secrets'].decode()}"}
-    async with cluster(tmp_path, started.rabbitmq.url, started.mongodb.url, **settings) as services:
+    async with (
+        traced(EXPORTER_OTLP_HEADERS=f"x-token={secrets['header for traces'].decode()}") as collector,
+        cluster(tmp_path, started.rabbitmq.url, started.mongodb.url, **settings) as services,
+    ):
         run = Run(services, secrets)
         await _tap(services)
         tenant_key = await _make_and_deliver(run)
+        await until(lambda: _traced(run, collector), 20, services.logs)
         await refuse(run)
         await _leave_work_on_the_queues(run)
         await _read_everything(run, tenant_key)
         places = {**run.answers, **logs(services), **await documents(services), **await messages(services, *TAPS)}
+        places |= {f"trace {number}": sent for number, sent in enumerate(collector.requests)}
         counted = ", ".join(f"{sum(name.startswith(kind) for name in places)} {kind}s" for kind in KINDS)
         print(f"{len(secrets)} secrets; {counted}, {sum(map(len, places.values())) / 1e6:.1f} MB")
         assert hunt(places, run.secrets) == {}
@@ -132,6 +139,13 @@ async def _ended(run: Run) -> bool:
     return b"does not open" in told and all(
         found[name] and {delivery["status"] for delivery in found[name]} == {status} for name, status in ENDS.items()
     )
+
+
+def _traced(run: Run, collector: Collector) -> bool:
+    """The collector has got spans of every kind of delivery, and what it asks for."""
+    found = {span.attributes["dispatcher.webhook_id"] for span in collector.named("attempt")}
+    asked = {headers["x-token"] for headers in collector.headers}
+    return found == set(run.webhooks.values()) and asked == {run.text("header for traces")}
 
 
 async def _leave_work_on_the_queues(run: Run) -> None:

@@ -22,6 +22,7 @@ from shared.limiter import Limiter
 from shared.store.idempotency import IdempotencyKeys
 from shared.store.keys import Keys
 from shared.store.mongo import Mongo
+from shared.tracing.tracer import Tracer
 from tests.cluster import ADMIN_KEY, SESSION, TENANT, free_port
 from tests.integration.test_broker import forget_failed_connections
 from tests.integration.test_store import opened
@@ -51,8 +52,9 @@ class Site:
 
 def client_of(mongo: Mongo, publisher: Publisher) -> tuple[TestClient[Any, Any], Keys]:
     keys = Keys(mongo, admin_key=ADMIN_KEY)
-    ingest = Ingest(mongo=mongo, publisher=publisher, idempotency=IdempotencyKeys(mongo, lifetime=timedelta(hours=1)))
-    return TestClient(TestServer(application(ingest, keys, Limiter(per_minute=0)))), keys
+    idempotency = IdempotencyKeys(mongo, lifetime=timedelta(hours=1))
+    ingest = Ingest(mongo=mongo, publisher=publisher, idempotency=idempotency, tracer=Tracer())
+    return TestClient(TestServer(application(ingest, keys, Limiter(per_minute=0), Tracer()))), keys
 
 
 @pytest_asyncio.fixture(loop_scope="session")

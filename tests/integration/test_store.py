@@ -16,6 +16,7 @@ from deploy.local.servers import Server
 from shared.contracts.delivery import ATTEMPTS_KEPT, Attempt, Dead, Decision, Outcome, Step, Succeeded, Wait, WaitingFor
 from shared.contracts.event import AcceptedEvent
 from shared.contracts.message import QueuedDelivery
+from shared.contracts.trace import Trace
 from shared.contracts.webhook import Webhook
 from shared.errors import Refused
 from shared.ids import event_key
@@ -256,6 +257,15 @@ async def test_an_event_keeps_its_bytes_and_its_first_form(mongo: Mongo) -> None
     keys = [event_key("t", "e1"), event_key("t", "e2"), event_key("t", "e3"), event_key("other", "e1")]
     assert await events.marked(keys) == set(keys) - {event_key("t", "e3")}
     assert (await events.get(keys))[keys[0]] == accepted("e1", data)
+
+
+async def test_an_event_keeps_its_place_in_a_trace(mongo: Mongo) -> None:
+    events = Events(mongo, retention=timedelta(days=1))
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    traces = {"none": None, "one": Trace(parent), "one with a state": Trace(parent, "vendor=x")}
+    await events.mark([msgspec.structs.replace(accepted(name), trace=trace) for name, trace in traces.items()])
+    found = await events.get([event_key("t", name) for name in traces])
+    assert {event.event_id: event.trace for event in found.values()} == traces
 
 
 async def test_one_of_many_schedulers_sends_each_marker(mongo: Mongo) -> None:

@@ -25,6 +25,12 @@ def test_the_frozen_message_is_read_and_written_the_same() -> None:
     assert bytes(message.deliveries[0].body).startswith(b'{"event":"session.created"')
 
 
+def test_a_field_of_a_later_version_is_left_alone() -> None:
+    later = FROZEN.replace(b'"trace":', b'"trace_of_tomorrow":{"a":[1]},"trace":').replace(b'{"v":1', b'{"w":2,"v":1')
+    assert later != FROZEN
+    assert decode(later) == decode(FROZEN)
+
+
 def test_the_frozen_marker_is_read_and_written_the_same() -> None:
     marker = decode(FROZEN_MARKER)
     assert isinstance(marker, Marker)

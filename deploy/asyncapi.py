@@ -25,10 +25,13 @@ What producers publish to the dispatcher, and what it hands to others, over Rabb
 deliveries are between the dispatcher's own services: they are here for operators, and may change with `v`.
 """
 _REF = "#/components/schemas/{}"
-_TRACEPARENT = {
-    "type": "string",
-    "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
-    "description": "W3C trace context, sent on to endpoints. One of another form counts as none.",
+_TRACE = {
+    "traceparent": {
+        "type": "string",
+        "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+        "description": "W3C trace context, carried on to endpoints. One that is malformed counts as none.",
+    },
+    "tracestate": {"type": "string", "maxLength": 512, "description": "Of the same; endpoints are not told."},
 }
 _IN_QUEUE = {
     **{queue: ["Deliveries", "Marker"] for queue in (topology.DELIVERIES, topology.BULK, topology.AGAIN)},
@@ -150,7 +153,7 @@ def _message(schema: str, summary: str, example: Any) -> Json:
 def _event(schema: str, summary: str, example: Any) -> Json:
     return {
         **_message(schema, summary, example),
-        "headers": {"type": "object", "properties": {"traceparent": _TRACEPARENT}},
+        "headers": {"type": "object", "properties": _TRACE},
     }
 
 

@@ -5,17 +5,19 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 import uvloop
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, disable_created_metrics, generate_latest
 
 from shared import logs
 from shared.errors import DispatcherError, StartupError
+from shared.metrics import running
+from shared.pulse import Check, Pulse, failed
 from shared.settings import DrainSettings, LogSettings, load
 from shared.web import answer_malformed_requests_alike
 
@@ -29,9 +31,6 @@ class Part(Protocol):
     async def start(self) -> None: ...
 
     async def stop(self, deadline: float) -> None: ...
-
-
-Check = Callable[[], Awaitable[None]]
 
 
 @dataclass(kw_only=True)
@@ -51,29 +50,14 @@ def _health(service: Service) -> list[web.RouteDef]:
         return web.json_response({"status": "alive", "service": service.name})
 
     async def readyz(_: web.Request) -> web.Response:
-        failed = await _failed(service.checks)
-        body = {"status": "not ready" if failed else "ready", "service": service.name, "failed": failed}
-        return web.json_response(body, status=503 if failed else 200)
+        away = await failed(service.checks)
+        body = {"status": "not ready" if away else "ready", "service": service.name, "failed": away}
+        return web.json_response(body, status=503 if away else 200)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)]
-
-
-async def _failed(checks: dict[str, Check]) -> dict[str, str]:
-    async def one(check: Check) -> str | None:
-        try:
-            async with asyncio.timeout(2):
-                await check()
-        except TimeoutError:
-            return "no answer within 2 s"
-        except Exception as error:  # whatever it is, /readyz reports it
-            return str(error) or type(error).__name__
-        return None
-
-    answers = await asyncio.gather(*map(one, checks.values()))
-    return {name: answer for name, answer in zip(checks, answers, strict=True) if answer}
 
 
 class HttpServer:
@@ -105,7 +89,8 @@ async def serve(services: Sequence[Service], stop_seconds: float, stopped: async
     started: list[tuple[str, Part]] = []
     try:
         for service in services:
-            for part in (*service.parts, HttpServer(service)):
+            running(service.name)
+            for part in (*service.parts, Pulse(service.checks), HttpServer(service)):
                 started.append((service.name, part))
                 await part.start()
             log.info("service.started", started=service.name)
@@ -130,6 +115,7 @@ def run(name: str, *builders: Callable[[], Service]) -> None:
     try:
         with logs.to_stdout(load(LogSettings).log_level, name):
             answer_malformed_requests_alike()
+            disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the series, for times that nobody asks for
             stop_seconds = load(DrainSettings).stop_seconds
             uvloop.run(_main(builders, stop_seconds))
     except DispatcherError as error:

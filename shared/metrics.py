@@ -1,27 +1,65 @@
-"""What every service counts, named by Prometheus' rules. No label grows with customers."""
+"""What more than one service counts, named by Prometheus' rules; what only one counts is in its own `metrics`.
 
-from functools import cache
+No label grows with customers: the values of each are listed here, and their series exist from the start.
+"""
 
-from prometheus_client import Counter, Gauge, Histogram
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
 
-_LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+from prometheus_client import Counter, Gauge
+from prometheus_client.metrics import MetricWrapperBase
 
-EVENTS_ACCEPTED = Counter("dispatcher_events_accepted_total", "Events that ingest answered 202 for")
-EVENTS_REFUSED = Counter("dispatcher_events_refused_total", "Events that ingest refused", ["code"])
-EVENTS_FANNED_OUT = Counter("dispatcher_events_fanned_out_total", "Events turned into deliveries and marked as done")
-EVENTS_REPEATED = Counter("dispatcher_events_repeated_total", "Events skipped because they were done before")
-DELIVERIES_CREATED = Counter("dispatcher_deliveries_created_total", "Deliveries inserted")
-DELIVERIES_IN_BULK = Counter("dispatcher_deliveries_in_bulk_total", "Fresh deliveries of tenants above their share")
-MESSAGES_PARKED = Counter("dispatcher_messages_parked_total", "Messages parked as unusable", ["queue"])
-ATTEMPTS = Counter("dispatcher_attempts_total", "HTTP requests made", ["outcome", "error"])
-attempts = cache(ATTEMPTS.labels)  # finding a counter by its labels takes longer than counting
-ATTEMPT_SECONDS = Histogram("dispatcher_attempt_seconds", "Length of one attempt", buckets=_LATENCY)
-DELIVERED_SECONDS = Histogram("dispatcher_delivered_seconds", "From fan-out to a 2xx answer", buckets=_LATENCY)
-DECISIONS = Counter("dispatcher_decisions_total", "What became of deliveries at each step", ["decision"])
-DEFERRED = Counter("dispatcher_deliveries_deferred_total", "Deliveries that their endpoint had no room for")
-BREAKERS_OPEN = Gauge("dispatcher_breakers_open", "Endpoints that failed again and again, as this worker sees it")
-IN_FLIGHT = Gauge("dispatcher_requests_in_flight", "Requests under way in this worker", ["pace"])
-BATCH_SIZE = Histogram("dispatcher_batch_size", "Members of one batch", ["step"], buckets=_SIZES)
-RELEASED = Counter("dispatcher_deliveries_released_total", "Deliveries handed to the broker again", ["why"])
-RECONNECTS = Counter("dispatcher_reconnects_total", "Connections made again", ["dependency"])
+from shared import VERSION
+from shared.broker.topology import WORK
+
+Value = TypeVar("Value", bound=Hashable)
+Metric = TypeVar("Metric", bound=MetricWrapperBase)
+
+NONE = "none"
+_DEAD_FOR = ("attempts_exhausted", "expired", "gone", "webhook_inactive", "internal", "event_missing", "other")
+_CANCELLED_FOR = ("webhook_deleted", "cancelled_by_customer", "other")
+_ENDS = (
+    ("succeeded", NONE),
+    ("folded", NONE),
+    *(("dead", reason) for reason in _DEAD_FOR),
+    *(("cancelled", reason) for reason in _CANCELLED_FOR),
+)
+
+
+def each(metric: Metric, values: Iterable[Value]) -> dict[Value, Metric]:
+    """Its series for each of these values of its label, or of its labels together.
+
+    Made once: finding one by its labels takes longer than counting.
+    """
+    return {value: metric.labels(*(value if isinstance(value, tuple) else (value,))) for value in values}
+
+
+BUILD = Gauge("dispatcher_build_info", "Always 1; what runs in this process", ["component", "version"])
+DEPENDENCY_UP = Gauge("dispatcher_dependency_up", "1: it answers, as /readyz would say", ["dependency"])
+DEPENDENCY_FAILURES = each(
+    Counter("dispatcher_dependency_failures_total", "Operations that have to be tried again", ["dependency"]),
+    ("mongodb", "rabbitmq"),
+)
+RECONNECTS = Counter("dispatcher_rabbitmq_reconnects_total", "Connections or channels that were lost and made again")
+CLOCK_OFFSET = Gauge("dispatcher_clock_offset_seconds", "The database's clock minus this machine's")
+FAULTS = each(
+    Counter("dispatcher_faults_total", "Trouble of our own: a secret whose key is missing, or a bug", ["kind"]),
+    ("secret", "bug"),
+)
+PARKED = each(Counter("dispatcher_messages_parked_total", "Messages parked as unusable", ["queue"]), WORK)
+RELEASED = each(
+    Counter("dispatcher_deliveries_released_total", "Deliveries handed to the broker again", ["why"]),
+    ("due", "lost", "order"),
+)
+_ENDED = each(Counter("dispatcher_deliveries_ended_total", "Deliveries by their end", ["status", "reason"]), _ENDS)
+
+
+def running(component: str) -> None:
+    """A service that this process is, or one of several."""
+    BUILD.labels(component, VERSION).set(1)
+
+
+def ended(status: str, reason: str | None, deliveries: int = 1) -> None:
+    """Deliveries ended so; a reason that is not listed counts as `other`."""
+    end = (status, reason or NONE)
+    _ENDED[end if end in _ENDED else (status, "other")].inc(deliveries)

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Collection, Sequence
 
 from shared import metrics
-from shared.contracts.delivery import Dead, Step, WaitingFor
+from shared.contracts.delivery import Dead, Status, Step, WaitingFor
 from shared.contracts.message import QueuedDelivery
 from shared.handover import HandOver
 from shared.ids import event_key
@@ -49,13 +49,14 @@ class Promotion:
         queued = [QueuedDelivery.claimed(document, events[_event_of(document)]) for document in claimed]
         # A message each: of those that share one the slowest endpoint would hold up the others' next deliveries.
         await asyncio.gather(*(self._hand_over.again([delivery], now) for delivery in queued))
-        metrics.RELEASED.labels("order").inc(len(queued))
+        metrics.RELEASED["order"].inc(len(queued))
 
     async def _give_up(self, heads: Sequence[Document]) -> None:
         """Those whose event will not come any more."""
         old = [head for head in heads if self._mongo.now() - head["created_at"] > COMES_WITHIN]
         if old:
             await self._deliveries.record([_without_event(head) for head in old])
+            metrics.ended(Status.DEAD, EVENT_MISSING, len(old))
 
 
 def _event_of(document: Document) -> str:

@@ -15,7 +15,8 @@ from tenacity import (
 )
 from tenacity.stop import stop_base
 
-from shared.errors import DependencyUnavailable
+from shared import metrics
+from shared.errors import DependencyUnavailable, StoreUnavailable
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
@@ -33,7 +34,12 @@ class _StopWhen(stop_base):
 
 def _report(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.warning("dependency.unavailable", error=str(error), tries=state.attempt_number)
+    _failed(error, tries=state.attempt_number)
+
+
+def _failed(error: BaseException | None, *, tries: int) -> None:
+    metrics.DEPENDENCY_FAILURES["mongodb" if isinstance(error, StoreUnavailable) else "rabbitmq"].inc()
+    log.warning("dependency.unavailable", error=str(error), tries=tries)
 
 
 def _coroutine(work: Callable[[], Awaitable[Result]]) -> Callable[[], Awaitable[Result]]:
@@ -54,7 +60,7 @@ async def keep_trying(work: Callable[[], Awaitable[Result]], stopped: asyncio.Ev
     try:
         return await work()  # almost always enough, and tenacity costs more than most of what it wraps here
     except DependencyUnavailable as error:
-        log.warning("dependency.unavailable", error=str(error), tries=0)
+        _failed(error, tries=0)
     return await AsyncRetrying(
         retry=retry_if_exception_type(DependencyUnavailable),
         wait=_WAIT,

@@ -124,6 +124,12 @@ class IngestSettings(_Settings):
     idempotency_hours: float = Field(24, gt=0, description="how long an Idempotency-Key is remembered")
 
 
+class ClientSettings(_Settings):
+    api_url: str = Field("http://127.0.0.1:8080", description="where commands ask the API")
+    ingest_url: str = Field("http://127.0.0.1:8081", description="where commands publish events")
+    api_key: SecretStr = Field(SecretStr(""), description="the key they ask with; empty: DISPATCHER_ADMIN_KEY")
+
+
 ALL_SETTINGS: tuple[type[_Settings], ...] = (
     BrokerSettings,
     StoreSettings,
@@ -137,6 +143,7 @@ ALL_SETTINGS: tuple[type[_Settings], ...] = (
     RetrySettings,
     SchedulerSettings,
     ApiSettings,
+    ClientSettings,
 )
 
 S = TypeVar("S", bound=BaseSettings)

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
+from shared import metrics
 from shared.errors import DependencyUnavailable, Refused
 
 log = structlog.get_logger()
@@ -64,6 +65,7 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
     except Exception:
+        metrics.FAULTS["bug"].inc()
         log.exception("request.failed", request_id=request_id, path=request.path)
         return _our_fault(request_id)
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -229,6 +229,21 @@ async def until(
             return
         assert time.monotonic() < deadline, f"not within {within_seconds} s: {explain()}"
         await asyncio.sleep(every)
+
+
+@asynccontextmanager
+async def again_and_again(work: Callable[[], Awaitable[object]], every: float = 0.25) -> AsyncIterator[None]:
+    """While the body goes on; a failure ends it."""
+
+    async def repeat() -> None:
+        while True:
+            await work()
+            await asyncio.sleep(every)
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(repeat())
+        yield
+        task.cancel()
 
 
 @dataclass

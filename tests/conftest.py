@@ -1,3 +1,3 @@
-"""Fixtures for all tests: local servers (`tests/servers.py`) and the services as processes (`tests/cluster.py`)."""
+"""Fixtures for all tests: servers (`servers.py`), services (`cluster.py`) and commands (`commands.py`)."""
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.commands"]

@@ -23,7 +23,8 @@ def tool(program: str, *, package: str, suite: str = "") -> Path:
     test where there is no apt.
     """
     folder = unpacked(package, suite=suite)
-    found = next((path for path in sorted(folder.glob(f"**/{program}")) if path.is_file()), None)
+    named = [path for path in sorted(folder.glob(f"**/{program}")) if path.is_file()]
+    found = min(named, key=lambda path: path.parent.name != "bin", default=None)  # /etc may have one of that name
     if found is None:
         pytest.fail(f"the package {package} has no {program}")
     return found

@@ -2,19 +2,24 @@
 
 import typer
 
-from services.cli import dead_letters, parked, secrets
+from services.cli import dead_letters, deliveries, events, keys, parked, replay, secrets, webhooks
 
 app = typer.Typer(
     name="dispatcher",
-    help="What operators of the webhook dispatcher do by hand. Settings are those of the services.",
+    help="What operators and customers of the webhook dispatcher do by hand. Settings are in the environment.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     add_completion=False,
     pretty_exceptions_enable=False,  # they would show variables, and with them secrets
 )
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(events.app, name="events")
+app.add_typer(keys.app, name="keys")
 app.add_typer(parked.app, name="parked")
+app.add_typer(replay.app, name="replay")
 app.add_typer(secrets.app, name="secrets")
+app.add_typer(webhooks.app, name="webhooks")
 
 if __name__ == "__main__":
     app()

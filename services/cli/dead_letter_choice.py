@@ -1,19 +1,17 @@
 """By what dead letters are chosen on the command line."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from services.cli.choice import TIMES
+from services.cli.choice import TIMES, Answered, EventType, Ids, Since, Tenant, Until, Webhook
 from services.cli.moments import moment
 from shared.contracts.dead_letters import DeadLettersWanted
 from shared.errors import StartupError
 
-Tenant = Annotated[str | None, typer.Option("--tenant", help="Of this tenant.")]
-Webhook = Annotated[str | None, typer.Option("--webhook", help="Of this webhook.")]
-EventType = Annotated[str | None, typer.Option("--event-type", help="Of this event type.")]
 Reason = Annotated[
     str | None,
     typer.Option(
@@ -21,10 +19,7 @@ Reason = Annotated[
         help="Why it is dead: attempts_exhausted, expired, gone, webhook_inactive, internal or event_missing.",
     ),
 ]
-Answered = Annotated[
-    str | None,
-    typer.Option("--answered", "--error", help="The last answer: 503, 5xx, or what kept one from coming: timeout."),
-]
+Choice = Callable[[], DeadLettersWanted]
 _OPTIONS = {
     "ids": "ID",
     "tenant_id": "--tenant",
@@ -37,14 +32,14 @@ WHEN = f"\n\n`--since` and `--until` mean when the delivery was made. {TIMES}\n\
 
 
 def wanted_by(
-    ids: list[str] | None,
-    tenant: str | None,
-    webhook: str | None,
-    event_type: str | None,
-    reason: str | None,
-    answered: str | None,
-    since: str | None,
-    until: str | None,
+    ids: Ids = None,
+    tenant: Tenant = None,
+    webhook: Webhook = None,
+    event_type: EventType = None,
+    reason: Reason = None,
+    answered: Answered = None,
+    since: Since = None,
+    until: Until = None,
 ) -> DeadLettersWanted:
     """Raises StartupError, which names the option."""
     now = datetime.now(UTC)

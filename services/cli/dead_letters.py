@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from services.cli.choice import CODES, All, AsJson, DryRun, Ids, Most, Shown, Since, Until, Yes, need_choice
-from services.cli.dead_letter_choice import WHEN, Answered, EventType, Reason, Tenant, Webhook, wanted_by
-from services.cli.dead_letter_view import show_rows, tell
+from services.cli.choice import CODES, All, AsJson, DryRun, Most, Shown, Yes, need_choice
+from services.cli.dead_letter_choice import WHEN, Choice, wanted_by
+from services.cli.dead_letter_view import show_rows
 from services.cli.dead_letter_work import DeadLetterWork, Desk, opened
+from services.cli.delivery_view import tell
+from services.cli.options import by
 from services.cli.pace import Pace
-from services.cli.running import DONE, INTERRUPTED, LEFT, agreed, complain, run
+from services.cli.running import DONE, LEFT, OR_COUNT, complain, need_agreement, run
 from services.cli.showing import print_json
 from services.cli.tally import Tally, counted
 from shared.contracts.dead_letters import DeadLetter, DeadLettersWanted
@@ -38,20 +40,14 @@ List dead letters, newest first, with the count of all that match.{WHEN}
 
 
 @app.command("list", help=_LIST)
+@by(wanted_by)
 def list_(
-    ids: Ids = None,
-    tenant: Tenant = None,
-    webhook: Webhook = None,
-    event_type: EventType = None,
-    reason: Reason = None,
-    answered: Answered = None,
-    since: Since = None,
-    until: Until = None,
+    choice: Choice,
     limit: Shown = 50,
     as_json: AsJson = False,
 ) -> None:
     async def work(_: asyncio.Event) -> int:
-        wanted = wanted_by(ids, tenant, webhook, event_type, reason, answered, since, until)
+        wanted = choice()
         async with opened() as desk:
             total = await desk.letters.count(wanted)
             rows = [DeadLetter.of(one).model_dump() for one in await desk.letters.page(wanted, limit)]
@@ -68,6 +64,10 @@ def list_(
 _SHOW = """
 Show one delivery with every attempt that is kept, and the body as it is posted.
 
+**Example**
+
+    python -m services.cli dead-letters show delivery_0123456789abcdef
+
 **Exit code**: 0; 1 when there is no such delivery, or MongoDB is away; 2 for settings that cannot be used.
 """
 
@@ -83,7 +83,7 @@ def show(delivery_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJ
         if as_json:
             print_json(detail.model_dump())
         else:
-            tell(detail)
+            tell(detail.model_dump())
         return DONE
 
     run(work)
@@ -103,15 +103,9 @@ unless `--force` is given. So are those whose event is no longer kept, always.{W
 
 
 @app.command("retry", help=_RETRY)
+@by(wanted_by)
 def retry(
-    ids: Ids = None,
-    tenant: Tenant = None,
-    webhook: Webhook = None,
-    event_type: EventType = None,
-    reason: Reason = None,
-    answered: Answered = None,
-    since: Since = None,
-    until: Until = None,
+    choice: Choice,
     limit: Most = None,
     per_second: Annotated[float, typer.Option(min=0.1, max=2_000, help="No more than so many per second.")] = 20,
     force: Annotated[bool, typer.Option("--force", help="Also of webhooks that are deleted or inactive.")] = False,
@@ -120,7 +114,7 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     async def work(stopped: asyncio.Event) -> int:
-        wanted = wanted_by(ids, tenant, webhook, event_type, reason, answered, since, until)
+        wanted = choice()
         need_choice(everything=wanted.everything, all_of_them=all_of_them)
         async with opened() as desk:
             tally = await _counted(desk, wanted, "retried", dry_run=dry_run, quiet=as_json)
@@ -142,15 +136,9 @@ They stay in the history as long as they would have. It asks before it begins, u
 
 
 @app.command("discard", help=_DISCARD)
+@by(wanted_by)
 def discard(
-    ids: Ids = None,
-    tenant: Tenant = None,
-    webhook: Webhook = None,
-    event_type: EventType = None,
-    reason: Reason = None,
-    answered: Answered = None,
-    since: Since = None,
-    until: Until = None,
+    choice: Choice,
     limit: Most = None,
     all_of_them: All = False,
     dry_run: DryRun = False,
@@ -158,13 +146,12 @@ def discard(
     as_json: AsJson = False,
 ) -> None:
     async def work(stopped: asyncio.Event) -> int:
-        wanted = wanted_by(ids, tenant, webhook, event_type, reason, answered, since, until)
+        wanted = choice()
         need_choice(everything=wanted.everything, all_of_them=all_of_them)
         async with opened() as desk:
             tally = await _counted(desk, wanted, "discarded", dry_run=dry_run, quiet=as_json)
-            if not (dry_run or yes or await agreed("Discard them?", stopped)):
-                complain("nothing was changed")
-                return INTERRUPTED if stopped.is_set() else LEFT
+            if not (dry_run or yes):
+                await need_agreement("Discard them?", stopped, instead=OR_COUNT)
             await DeadLetterWork(desk, wanted, tally, limit=limit, stopped=stopped).discard()
         return tally.show(as_json=as_json)
 

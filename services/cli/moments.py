@@ -1,4 +1,4 @@
-"""Moments as operators write them: as in the API, or how long ago. Pure."""
+"""Moments as operators write them: as in the API, or how long ago, or from now. Pure."""
 
 from datetime import datetime
 
@@ -21,3 +21,9 @@ def moment(option: str, text: str | None, now: datetime) -> datetime | None:
         raise StartupError(
             f"{option}: {text!r:.60} is neither a moment like 2025-01-15T10:30:00Z nor a span like 90s, 30m, 2h, 3d, 1w"
         ) from None
+
+
+def moment_ahead(option: str, text: str | None, now: datetime) -> datetime | None:
+    """As `moment`, but a span is how long from now."""
+    ago = moment_ago(text, now) if text else None
+    return now + (now - ago) if ago else moment(option, text, now)

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from services.cli.running import Interrupted
+
 _GROUPS_PER_SECOND = 4
 _MOST_AT_ONCE = 500
 
@@ -33,3 +35,10 @@ async def rest(seconds: float, stopped: asyncio.Event) -> None:
         await asyncio.wait_for(stopped.wait(), seconds)
     except TimeoutError:
         return
+
+
+async def pause(seconds: float, stopped: asyncio.Event) -> None:
+    """As `rest`, but to be told to stop is the end: raises Interrupted."""
+    await rest(seconds, stopped)
+    if stopped.is_set():
+        raise Interrupted("stopped")

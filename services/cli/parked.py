@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.choice import CODES, All, AsJson, DryRun, Ids, Most, Shown, Since, Until, Yes, need_choice
+from services.cli.choice import CODES, All, AsJson, DryRun, Most, Shown, Yes, need_choice
+from services.cli.options import by
 from services.cli.pace import Pace
-from services.cli.parked_choice import WHEN, From, Reason, Tenant, wanted_by
+from services.cli.parked_choice import WHEN, Choice, wanted_by
 from services.cli.parked_view import as_dict, show_rows, tell, whole, write
 from services.cli.parked_work import NAME, ParkedWork, browser, chosen
-from services.cli.running import DONE, INTERRUPTED, LEFT, agreed, complain, run
+from services.cli.running import DONE, INTERRUPTED, LEFT, OR_COUNT, complain, need_agreement, run
 from services.cli.showing import print_json
 from services.cli.tally import Tally, counted
 from shared import wiring
@@ -43,18 +44,14 @@ List parked messages, oldest first, with the count of all that match.{WHEN}
 
 
 @app.command("list", help=_LIST)
+@by(wanted_by)
 def list_(
-    ids: Ids = None,
-    came_from: From = None,
-    reason: Reason = None,
-    tenant: Tenant = None,
-    since: Since = None,
-    until: Until = None,
+    choice: Choice,
     limit: Shown = 50,
     as_json: AsJson = False,
 ) -> None:
     async def work(stopped: asyncio.Event) -> int:
-        wanted = wanted_by(ids, came_from, reason, tenant, since, until)
+        wanted = choice()
         rows: list[dict[str, Any]] = []
         total = 0
         async with browser() as looking:
@@ -132,13 +129,9 @@ minutes): of very many send some at a time, by `--limit`.{WHEN}
 
 
 @app.command("retry", help=_RETRY)
+@by(wanted_by)
 def retry(
-    ids: Ids = None,
-    came_from: From = None,
-    reason: Reason = None,
-    tenant: Tenant = None,
-    since: Since = None,
-    until: Until = None,
+    choice: Choice,
     limit: Most = None,
     per_second: Annotated[float, typer.Option(min=0.1, max=2_000, help="No more than so many per second.")] = 100,
     body: Annotated[Path | None, typer.Option("--body", help="Send what is in this file instead; for one id.")] = None,
@@ -147,7 +140,7 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     async def work(stopped: asyncio.Event) -> int:
-        wanted = wanted_by(ids, came_from, reason, tenant, since, until)
+        wanted = choice()
         need_choice(everything=wanted.everything, all_of_them=all_of_them)
         repaired = _repaired(body, wanted)
         tally = await _counted(wanted, "retried", stopped, dry_run=dry_run, quiet=as_json)
@@ -173,13 +166,9 @@ With `--save` a copy of each is first appended to a file, a line of JSON with he
 
 
 @app.command("discard", help=_DISCARD)
+@by(wanted_by)
 def discard(
-    ids: Ids = None,
-    came_from: From = None,
-    reason: Reason = None,
-    tenant: Tenant = None,
-    since: Since = None,
-    until: Until = None,
+    choice: Choice,
     limit: Most = None,
     save: Annotated[Path | None, typer.Option("--save", help="Append a copy of each to this file first.")] = None,
     all_of_them: All = False,
@@ -188,12 +177,11 @@ def discard(
     as_json: AsJson = False,
 ) -> None:
     async def work(stopped: asyncio.Event) -> int:
-        wanted = wanted_by(ids, came_from, reason, tenant, since, until)
+        wanted = choice()
         need_choice(everything=wanted.everything, all_of_them=all_of_them)
         tally = await _counted(wanted, "discarded", stopped, dry_run=dry_run, quiet=as_json)
-        if not (dry_run or yes or await agreed("Discard them for good?", stopped)):
-            complain("nothing was changed")
-            return INTERRUPTED if stopped.is_set() else LEFT
+        if not (dry_run or yes):
+            await need_agreement("Discard them for good?", stopped, instead=OR_COUNT)
         await ParkedWork(wanted, tally, limit=limit, stopped=stopped).discard(save=save)
         return tally.show(as_json=as_json)
 

@@ -5,19 +5,27 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 import typer
 
 from shared.errors import DispatcherError, StartupError
+from shared.readable import printable
 
 DONE = 0
 LEFT = 1  # not all of it is done
 UNUSABLE = 2  # settings or arguments
 INTERRUPTED = 130
+NOTHING_CHANGED = "nothing was changed"
+OR_COUNT = ", or --dry-run to count only"
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, int]]
+T = TypeVar("T")
+
+
+class Interrupted(DispatcherError):
+    """Ctrl-C came before the end; the words say what is known of what was under way."""
 
 
 def run(work: Work) -> None:
@@ -27,20 +35,34 @@ def run(work: Work) -> None:
 
 
 def complain(words: object) -> None:
-    print(f"dispatcher: {words}", file=sys.stderr)
+    print(f"dispatcher: {printable(str(words))}", file=sys.stderr)
 
 
-async def agreed(question: str, stopped: asyncio.Event) -> bool:
-    """Asks on the terminal. Raises StartupError where there is none."""
+async def unless_stopped(work: Coroutine[Any, Any, T], stopped: asyncio.Event, words: str = "stopped") -> T:
+    """Gives `work` up and raises Interrupted with these words when told to stop."""
+    under_way, stop = asyncio.ensure_future(work), asyncio.ensure_future(stopped.wait())
+    try:
+        await asyncio.wait([under_way, stop], return_when=asyncio.FIRST_COMPLETED)
+        if under_way.done():
+            return under_way.result()
+        raise Interrupted(words)
+    finally:
+        under_way.cancel()
+        stop.cancel()
+        await asyncio.gather(under_way, stop, return_exceptions=True)
+
+
+async def need_agreement(question: str, stopped: asyncio.Event, *, instead: str = "") -> None:
+    """Asks on the terminal. Ends the command unless the answer is yes; StartupError where there is no terminal.
+
+    `instead`: what else may be said where nobody can be asked.
+    """
     if not sys.stdin.isatty():
-        raise StartupError("there is nobody to ask: say --yes, or --dry-run to count only")
+        raise StartupError(f"there is nobody to ask: say --yes{instead}")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    answer = asyncio.ensure_future(_typed())
-    interrupted = asyncio.ensure_future(stopped.wait())
-    await asyncio.wait([answer, interrupted], return_when=asyncio.FIRST_COMPLETED)
-    for waiting in (answer, interrupted):
-        waiting.cancel()
-    return not stopped.is_set() and answer.result().strip().lower() in ("y", "yes")
+    answer = await unless_stopped(_typed(), stopped, NOTHING_CHANGED)
+    if answer.strip().lower() not in ("y", "yes"):
+        raise DispatcherError(NOTHING_CHANGED)
 
 
 async def _typed() -> str:
@@ -66,6 +88,9 @@ def _code(work: Work) -> int:
     except StartupError as error:
         complain(error)
         return UNUSABLE
+    except Interrupted as error:
+        complain(error)
+        return INTERRUPTED
     except DispatcherError as error:
         complain(error)
         return LEFT

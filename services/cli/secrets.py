@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.choice import AsJson
 from services.cli.progress import bar
 from services.cli.reencryption import Report
 from services.cli.running import UNUSABLE, complain, run
@@ -50,7 +51,7 @@ stopped at any moment and run again.
 @app.command("re-encrypt", help=_REENCRYPT)
 def re_encrypt(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what is left.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     async def work(stopped: asyncio.Event) -> int:
         report = await _reencrypted(stopped, dry_run=dry_run, quiet=as_json)
@@ -94,15 +95,29 @@ async def _go_through(reencryption: Reencryption, report: Report, stopped: async
     report.stopped = stopped.is_set()
 
 
-@app.command("new-key")
+_NEW_KEY = """
+Print a fresh entry for DISPATCHER_SECRET_KEYS: `id:base64 of 32 bytes`.
+
+It is shown here and nowhere else. What is encrypted with it is lost with it.
+
+**Example**
+
+    python -m services.cli secrets new-key --id k2
+
+**Exit code**: 0; 2 for an id that cannot be used.
+"""
+
+
+@app.command("new-key", help=_NEW_KEY)
 def new_key(
     name: Annotated[str, typer.Option("--id", help="By default today's date and some letters.")] = "",
+    as_json: AsJson = False,
 ) -> None:
-    """Print a fresh entry for DISPATCHER_SECRET_KEYS: `id:base64 of 32 bytes`.
-
-    It is shown here and nowhere else. What is encrypted with it is lost with it.
-    """
     if name and not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
         complain("--id: letters, digits, '.', '_' and '-' are allowed, at most 64 of them")
         raise typer.Exit(UNUSABLE)
-    print(new_entry(name or f"k{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(2)}"))
+    entry = new_entry(name or f"k{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(2)}")
+    if as_json:
+        print_json({"entry": entry})
+    else:
+        print(entry)

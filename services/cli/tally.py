@@ -1,5 +1,6 @@
 """What a command that goes through many found and did, for people and for scripts."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,4 +59,5 @@ class Tally(Counts):
 
 
 def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    several = re.sub("([^aeiou])y$", r"\1ie", noun) + "s"
+    return f"{number} {noun if number == 1 else several}"

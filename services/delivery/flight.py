@@ -10,6 +10,7 @@ import structlog
 from services.delivery.gate import Gate, Pass
 from services.delivery.health import Health
 from services.delivery.service import DeliveryService, Job
+from shared import metrics
 from shared.contracts.delivery import Dead, Decision, Outcome, Step, Wait, WaitingFor
 from shared.errors import DeliveryFault, DependencyUnavailable
 from shared.lifecycle import cancel
@@ -141,6 +142,7 @@ class Flights:
             raise
         except Exception as error:  # our own trouble with this delivery must not touch its neighbours
             expected = isinstance(error, DeliveryFault)
+            metrics.FAULTS["secret" if expected else "bug"].inc()
             log.error("delivery.fault", delivery_id=job.queued.id, error=str(error), exc_info=not expected)
             return job.step(await self.fault(job) or self._wait(self.patience.fault, WaitingFor.FAULT))
         finally:

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 import structlog
 from cachetools import TTLCache
 
+from services.delivery import metrics
 from services.delivery.gate import Gate
-from shared import metrics
 from shared.contracts.delivery import Attempt, Outcome
 from shared.contracts.health import BreakerReport, News
 from shared.contracts.message import QueuedDelivery
@@ -58,7 +58,6 @@ class Health:
 
     def deferred(self, queued: QueuedDelivery, until: datetime) -> None:
         self._about(queued, unwell=True).deferred(until)
-        metrics.DEFERRED.inc()
 
     def slowed(self, queued: QueuedDelivery) -> None:
         self._about(queued, unwell=True).slowed(self._clock())
@@ -99,8 +98,8 @@ class Health:
     def _measure(self, breakers: int) -> None:
         quick, slow = self._gate.load()
         metrics.BREAKERS_OPEN.set(breakers)
-        metrics.IN_FLIGHT.labels("quick").set(quick)
-        metrics.IN_FLIGHT.labels("slow").set(slow)
+        metrics.IN_FLIGHT["quick"].set(quick)
+        metrics.IN_FLIGHT["slow"].set(slow)
 
     def _is_new(self, webhook_id: str, report: BreakerReport) -> bool:
         """Also when the last report grows old: breakers of a worker that died are not believed for long."""

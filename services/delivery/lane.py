@@ -16,6 +16,7 @@ from services.delivery.recorder import Recorder
 from services.delivery.room import Room
 from services.delivery.selection import Selection
 from services.delivery.service import Job
+from shared import metrics
 from shared.broker.consumer import Consumer, Message, ack, give_back
 from shared.broker.parking import park
 from shared.broker.publisher import Publisher
@@ -91,6 +92,7 @@ class Lane:
         except DependencyUnavailable:
             log.info("delivery.message_left", queue=self._queue)  # stopping: it goes back with the connection
         except Exception:
+            metrics.FAULTS["bug"].inc()
             log.exception("delivery.message_failed", queue=self._queue)
             await give_back(message)
 

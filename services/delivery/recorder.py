@@ -1,13 +1,12 @@
 """Writes what attempts led to. Steps that are ready together go in one bulk; none waits for company."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 
 import structlog
 
+from services.delivery import metrics
 from services.delivery.decision import GONE
-from shared import metrics
 from shared.broker.publisher import Publisher
 from shared.broker.topology import DEAD_DELIVERIES, DEAD_LETTERS
 from shared.contracts.delivery import LIVE, Dead, DeliveryRecord, Step, Wait
@@ -67,7 +66,7 @@ class Recorder:
             except Exception as error:  # every waiter has to hear of it, whatever it is
                 _answer(group, error)
             else:
-                _count(steps)
+                metrics.decided(steps)
                 self._promoter.soon(_had_their_turn(steps))
                 _answer(group, None)
         self._writing = None
@@ -117,12 +116,6 @@ def _decides(step: Step, document: Document) -> bool:
 def _had_their_turn(steps: Sequence[Step]) -> list[str]:
     """Ordered webhooks of which a delivery has ended."""
     return [step.in_order_of for step in steps if step.in_order_of and not isinstance(step.decision, Wait)]
-
-
-def _count(steps: Sequence[Step]) -> None:
-    metrics.BATCH_SIZE.labels("record").observe(len(steps))
-    for decision, times in Counter(type(step.decision).__name__.lower() for step in steps).items():
-        metrics.DECISIONS.labels(decision).inc(times)
 
 
 def _answer(group: Sequence[tuple[Sequence[Step], "asyncio.Future[None]"]], error: Exception | None) -> None:

@@ -11,13 +11,14 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from services.delivery import metrics
 from services.delivery.backoff import RetryPolicy
 from services.delivery.decision import EXPIRED, decide
 from services.delivery.masking import masked
 from services.delivery.outcome import Answer, Classified, classify
 from services.delivery.signing import signature_headers
-from shared import VERSION, metrics
-from shared.contracts.delivery import Attempt, Cancelled, Dead, Decision, Outcome, Step, Wait, WaitingFor
+from shared import VERSION
+from shared.contracts.delivery import Attempt, Cancelled, Dead, Decision, Step, Wait, WaitingFor
 from shared.contracts.message import QueuedDelivery
 from shared.contracts.webhook import Webhook
 from shared.errors import DeliveryFault
@@ -191,7 +192,5 @@ class DeliveryService:
             next=type(decision).__name__.lower(),
             **span.log_fields,
         )
-        metrics.attempts(attempt.outcome, attempt.error or "").inc()
-        metrics.ATTEMPT_SECONDS.observe(took)
-        if attempt.outcome is Outcome.SUCCEEDED:
-            metrics.DELIVERED_SECONDS.observe(max(0.0, now.timestamp() - queued.created_at))
+        metrics.attempted(attempt, took)
+        metrics.waited(queued, attempt, now)

@@ -12,8 +12,8 @@ from datetime import datetime
 
 import structlog
 
+from services.fanout import metrics
 from services.fanout.fairness import Fairness
-from shared import metrics
 from shared.broker.publisher import Publisher
 from shared.broker.topology import BULK, DELIVERIES
 from shared.contracts.message import QueuedDelivery
@@ -62,7 +62,7 @@ class Downstream:
         await self._hand_over.first((delivery for delivery in fresh if delivery.tenant_id not in above), handed_at)
         if bulk:
             await self._hand_over.first(bulk, handed_at, BULK)
-            metrics.DELIVERIES_IN_BULK.inc(len(bulk))
+            metrics.IN_BULK.inc(len(bulk))
 
     async def _is_short(self) -> bool:
         """As `room` has just seen it, for a batch's first deliveries; a large batch alone may make it long."""

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from services.fanout import metrics
 from services.fanout.folding import update_of
-from shared import metrics
 from shared.contracts.event import AcceptedEvent
 from shared.contracts.message import QueuedDelivery
 from shared.contracts.webhook import Webhook
@@ -57,7 +57,7 @@ class Holding:
         self._promoter.soon(held.ordered)
 
     async def _fold(self, updates: Sequence[Update]) -> None:
-        metrics.DELIVERIES_CREATED.inc(await keep_trying(lambda: self._folding.insert(updates)))
+        metrics.CREATED.inc(await keep_trying(lambda: self._folding.insert(updates)))
 
     async def _append(self, webhook_id: str, deliveries: Sequence[QueuedDelivery]) -> None:
-        metrics.DELIVERIES_CREATED.inc(await keep_trying(lambda: self._orders.insert(webhook_id, deliveries)))
+        metrics.CREATED.inc(await keep_trying(lambda: self._orders.insert(webhook_id, deliveries)))

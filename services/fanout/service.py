@@ -10,10 +10,11 @@ from datetime import datetime
 import msgspec
 import structlog
 
+from services.fanout import metrics
 from services.fanout.downstream import Downstream
 from services.fanout.holding import Held, Holding
 from services.fanout.inbox import Inbox
-from shared import metrics
+from services.fanout.publication import published_at
 from shared.broker.consumer import Message, ack_up_to, give_back
 from shared.broker.parking import park
 from shared.broker.publisher import Publisher
@@ -25,6 +26,7 @@ from shared.errors import InvalidMessage
 from shared.ids import delivery_id, event_key
 from shared.lifecycle import background, cancel
 from shared.matching import Subscriptions
+from shared.metrics import FAULTS
 from shared.retry import keep_trying
 from shared.store.deliveries import Deliveries
 from shared.store.events import Events
@@ -104,6 +106,7 @@ class FanoutService:
             try:
                 await self.fan_out([message])
             except Exception:
+                FAULTS["bug"].inc()
                 log.exception("fanout.message_failed")
                 await asyncio.sleep(_BLAMED_PAUSE_SECONDS)  # a few tries over a minute, then the broker parks it
                 await give_back(message)
@@ -123,15 +126,15 @@ class FanoutService:
             now = self._mongo.now()
             known = await keep_trying(lambda: self._deliveries.insert(deliveries, now))  # noqa: B023 - awaited here
             await self._downstream.first((_checked(d) if d.id in known else d for d in deliveries), now)
-            metrics.DELIVERIES_CREATED.inc(len(deliveries) - len(known))
+            metrics.CREATED.inc(len(deliveries) - len(known))
         if held:
             await self._holding.insert(held)
         if fresh:
             await keep_trying(lambda: self._events.mark(fresh))
         self._holding.marked(held)
         await ack_up_to(batch)
-        metrics.EVENTS_FANNED_OUT.inc(len(fresh))
-        metrics.BATCH_SIZE.labels("fanout").observe(len(events))
+        metrics.FANNED_OUT.inc(len(fresh))
+        metrics.BATCH.observe(len(events))
 
     async def _read(self, batch: Sequence[Message]) -> list[AcceptedEvent]:
         """The events of a batch, each identity once; what is unusable is parked with the reason."""
@@ -149,7 +152,7 @@ class FanoutService:
             return []
         by_key = {event_key(event.tenant_id, event.event_id): event for event in events}
         done = await keep_trying(lambda: self._events.marked(list(by_key)))
-        metrics.EVENTS_REPEATED.inc(len(done))
+        metrics.REPEATED.inc(len(done))
         return [event for key, event in by_key.items() if key not in done]
 
     async def _tenants(self, events: Iterable[AcceptedEvent]) -> dict[str, Subscriptions]:
@@ -159,26 +162,27 @@ class FanoutService:
 
 def _parse(message: Message, now: datetime) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:
     """Events of a message, and its parts that are none; an array's good elements do not suffer from its bad ones."""
-    trace = trace_of(message.headers)
+    trace, published = trace_of(message.headers), published_at(message, now.timestamp())
     try:
         if len(message.body) > MAX_AMQP_BYTES:
             raise InvalidMessage(f"{len(message.body)} bytes, more than the {MAX_AMQP_BYTES} a message may have")
         if not is_array(message.body):
-            return [parse(message.body, now=now, fallback_id=_usable_id(message.message_id), trace=trace)], []
+            identity = _usable_id(message.message_id)
+            return [parse(message.body, now=now, fallback_id=identity, trace=trace, published_at=published)], []
         parts = split(message.body)
     except InvalidMessage as error:
         return [], [(error, message)]
-    return _parse_parts(message, parts, now, trace)
+    return _parse_parts(message, parts, now, trace, published)
 
 
 def _parse_parts(
-    message: Message, parts: Sequence[bytes], now: datetime, trace: Trace | None
+    message: Message, parts: Sequence[bytes], now: datetime, trace: Trace | None, published: float
 ) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:
     events, unusable = [], []
     for index, part in enumerate(parts):
         identity = _usable_id(f"{message.message_id}.{index}" if message.message_id else None)
         try:
-            events.append(parse(part, now=now, fallback_id=identity, trace=trace))
+            events.append(parse(part, now=now, fallback_id=identity, trace=trace, published_at=published))
         except InvalidMessage as error:
             alone = Message(part, message.headers, identity, message.routing_key, False, 0, message.channel)
             unusable.append((InvalidMessage(f"element {index}: {error}"), alone))

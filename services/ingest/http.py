@@ -6,16 +6,17 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from pydantic import BaseModel, Field, RootModel
 
+from services.ingest import metrics
 from services.ingest.service import Given, Ingest, count_of
 from shared.contracts.event import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, AcceptedEvent, Published
 from shared.contracts.trace import Trace, trace_of
-from shared.errors import Refused
+from shared.errors import DependencyUnavailable, Refused
 from shared.limiter import Limiter
 from shared.openapi import document
 from shared.routes import Ask, Header, Nothing, Reply, Route, serve
 from shared.store.keys import Keys
 from shared.tracing.tracer import Tracer
-from shared.web import errors, json
+from shared.web import Handler, errors, json
 
 One = Annotated[Published, Field(discriminator="event")]
 Anything = Annotated[Any, Field(description="what is no event is refused by a verdict of its own")]
@@ -98,9 +99,22 @@ def application(ingest: Ingest, keys: Keys, limiter: Limiter, tracer: Tracer) ->
     async def openapi(_: web.Request) -> web.Response:
         return json(described)
 
-    app = web.Application(middlewares=[errors])
+    app = web.Application(middlewares=[errors, _counted])
     app.add_routes([*serve(served, keys=keys, limiter=limiter), web.get("/openapi.json", openapi)])
     return app
+
+
+@web.middleware
+async def _counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Requests that are refused as a whole."""
+    try:
+        return await handler(request)
+    except Refused as refusal:
+        metrics.refused([refusal])
+        raise
+    except DependencyUnavailable:
+        metrics.unavailable()
+        raise
 
 
 def _idempotency_key(key: str | None) -> str | None:

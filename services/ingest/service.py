@@ -5,7 +5,9 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from shared import metrics, unambiguous
+from services.ingest import metrics
+from shared import unambiguous
+from shared.broker.headers import PUBLISHED_AT
 from shared.broker.publisher import Publisher
 from shared.broker.topology import EVENTS
 from shared.contracts.event import AcceptedEvent, is_array, parse, split
@@ -58,6 +60,7 @@ class Ingest:
             raise refused(error) from None
         verdicts = [self._judge(given, part, index) for index, part in enumerate(parts)]
         await self._remember(given)
+        metrics.refused(verdict for verdict in verdicts if isinstance(verdict, Refused))
         accepted = [verdict for verdict in verdicts if isinstance(verdict, AcceptedEvent)]
         for group in _groups(accepted):
             await self._publish(group, given.trace)
@@ -70,13 +73,10 @@ class Ingest:
             given.key.tenant(event.tenant_id)
             unambiguous.check(raw)  # last, since it costs most
         except InvalidMessage as error:
-            verdict = refused(error)
+            return refused(error)
         except Refused as error:
-            verdict = error
-        else:
-            return event
-        metrics.EVENTS_REFUSED.labels(verdict.code).inc()
-        return verdict
+            return error
+        return event
 
     async def _remember(self, given: Given) -> None:
         """Before publishing: a crash in between lets the same request come again, and no other under its key."""
@@ -90,10 +90,10 @@ class Ingest:
         body = texts[0] if len(texts) == 1 else b"[" + b",".join(texts) + b"]"
         with self._tracer.publish(given, len(events)) as span:
             trace = span.trace or given
-            headers = trace.headers() if trace else None
+            headers = {PUBLISHED_AT: int(self._mongo.seconds() * 1000), **(trace.headers() if trace else {})}
             # Repeating is harmless: the events carry their ids.
             await try_a_few_times(lambda: self._publisher.publish(EVENTS, events[0].type, body, headers=headers))
-        metrics.EVENTS_ACCEPTED.inc(len(events))
+        metrics.ACCEPTED.inc(len(events))
 
 
 def count_of(body: bytes) -> int | None:

@@ -11,12 +11,14 @@ from services.scheduler.repeating import Repeating
 from services.scheduler.replays import Replays
 from services.scheduler.service import Scheduler
 from services.scheduler.tallies import Tallies
+from services.scheduler.watch import Watch
 from shared import wiring
 from shared.broker.connection import Topology
 from shared.disabling import Disabling
 from shared.handover import HandOver
 from shared.lifecycle import Service, run
 from shared.settings import BrokerSettings, DeliverySettings, SchedulerSettings, load
+from shared.store.backlog import Backlog
 from shared.store.duties import Duties
 from shared.store.erasure import Eraser
 from shared.store.health import WebhookHealths
@@ -54,6 +56,7 @@ def build() -> Service:
     recoveries = Recoveries(mongo=mongo, healths=healths, jobs=jobs, deliveries=deliveries, duties=duties)
     disabling = Disabling(webhooks=wiring.webhooks(mongo), publisher=publisher, clock=mongo.now)
     failing = Failing(healths=healths, disabling=disabling, duties=duties)
+    waiting = Watch(mongo=mongo, publisher=publisher, deliveries=deliveries, backlog=Backlog(mongo))
     runner = JobRunner(
         mongo=mongo,
         jobs=jobs,
@@ -74,6 +77,8 @@ def build() -> Service:
             Repeating(mongo, tallies.take_turn, tallies.EVERY),
             Repeating(mongo, recoveries.run_once, recoveries.EVERY),
             Repeating(mongo, failing.take_turn, failing.EVERY),
+            Repeating(mongo, waiting.look_at_queues, waiting.EVERY),
+            Repeating(mongo, waiting.look_at_backlog, waiting.EVERY),
         ],
         checks={"mongodb": mongo.check, "rabbitmq": publisher.check},
     )

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 import structlog
 
+from services.scheduler.metrics import RELEASE_LAG_SECONDS
 from shared import metrics
 from shared.broker.publisher import Publisher
 from shared.broker.topology import AGAIN, BULK, DELIVERIES
-from shared.contracts.delivery import Dead, Step, Wait, WaitingFor
+from shared.contracts.delivery import Dead, Status, Step, Wait, WaitingFor
 from shared.contracts.message import Marker, QueuedDelivery, encode
 from shared.errors import StoreUnavailable
 from shared.handover import HandOver
@@ -124,6 +125,7 @@ class Scheduler:
         waiting = await self._deliveries.due(self._batch)
         due = [delivery_id for delivery_id, due_at in waiting if due_at <= now]
         if due:
+            RELEASE_LAG_SECONDS.observe((now - waiting[0][1]).total_seconds())
             async with self._in_hand:
                 await self._release(await self._deliveries.claim_due(due, secrets.token_hex(8), now), "due")
         if len(due) == self._batch:
@@ -171,7 +173,9 @@ class Scheduler:
         await self._hand_over.again(queued, self._mongo.now())
         if orphans:
             await self._deliveries.record(orphans)
-        metrics.RELEASED.labels(why).inc(len(queued))
+            given_up = sum(isinstance(step.decision, Dead) for step in orphans)
+            metrics.ended(Status.DEAD, EVENT_MISSING, given_up)
+        metrics.RELEASED[why].inc(len(queued))
 
     def _without_event(self, document: Document) -> Step:
         """Its fan-out has not finished: the event comes, and its mark with it. After days it will not come any more."""

@@ -37,6 +37,7 @@ class Message:
     redelivered: bool
     tag: int
     channel: RawChannel
+    timestamp: float | None = None  # as its publisher says, in whole seconds since the epoch
 
 
 class Consumer:
@@ -87,7 +88,7 @@ class Consumer:
                 return
             await lost.wait()
             log.warning("broker.consumer_lost", queue=self.queue)
-            metrics.RECONNECTS.labels("rabbitmq").inc()
+            metrics.RECONNECTS.inc()
 
     async def _open(self) -> asyncio.Event:
         """Connect and consume; the event is set when that connection or channel is gone."""
@@ -128,6 +129,7 @@ def message_of(raw: DeliveredMessage) -> Message | None:
         redelivered=bool(raw.delivery.redelivered),
         tag=raw.delivery.delivery_tag or 0,
         channel=raw.channel,
+        timestamp=properties.timestamp.timestamp() if properties.timestamp else None,
     )
 
 

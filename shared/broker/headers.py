@@ -1,7 +1,15 @@
-"""Headers of a message that goes on: what a stranger sent as text may be none, and cannot be sent as text again."""
+"""Headers of messages: our own, and what of a stranger's can be sent on.
+
+What he sent as text may be none, and cannot be sent as text again.
+"""
 
 from collections.abc import Mapping
 from typing import Any
+
+PUBLISHED_AT = "x-published-at"
+"""When ingest took an event: in milliseconds since the epoch, by the database's clock.
+
+A number with a fraction would be cut to 32 bits on its way, and be wrong by minutes."""
 
 
 def sendable(headers: Mapping[str, Any]) -> dict[str, Any]:

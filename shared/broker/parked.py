@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from shared.broker.consumer import Message
-from shared.broker.headers import sendable
+from shared.broker.headers import PUBLISHED_AT, sendable
 from shared.broker.topology import FANOUT, WORK
 from shared.ids import event_id_of_bytes
 from shared.times import iso
@@ -42,10 +42,10 @@ class Parked:
         return self.came_from if self.came_from in WORK else None
 
     def headers_to_send(self) -> dict[str, Any]:
-        """As it had them before it was parked."""
-        return sendable(
-            {name: value for name, value in self.headers.items() if not name.startswith((_OURS, *_BROKERS))}
-        )
+        """As it had them before it was parked, but published now."""
+        kept = {name: value for name, value in self.headers.items() if not name.startswith((_OURS, *_BROKERS))}
+        kept.pop(PUBLISHED_AT, None)
+        return sendable(kept)
 
     def message_id_to_send(self, body: bytes) -> str:
         """By which a repeat is recognised: a message without an id gets the one that its event would have."""

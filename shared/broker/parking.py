@@ -26,5 +26,5 @@ async def park(publisher: Publisher, queue: str, message: Message, error: Invali
         **({"x-parked-message-id": message.message_id} if message.message_id else {}),
     }
     await publisher.publish(DEAD_LETTERS, PARKED, message.body, headers=headers)
-    metrics.MESSAGES_PARKED.labels(queue).inc()
+    metrics.PARKED[queue].inc()
     log.warning("message.parked", queue=queue, reason=str(error), bytes=len(message.body))

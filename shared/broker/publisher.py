@@ -91,6 +91,8 @@ class Publisher:
         async with self._connecting:
             if self._channel and not self._channel.is_closed:
                 return self._channel
+            if self._connection:
+                metrics.RECONNECTS.inc()
             await self._close()
             async with unavailable_if_gone(), asyncio.timeout(SETUP_SECONDS):
                 self._connection = await connect(self._url, f"{self._name} publisher")
@@ -99,7 +101,6 @@ class Publisher:
                 await channel.initialize()
                 self._keep = channel
                 self._channel = await raw_channel(channel)
-            metrics.RECONNECTS.labels("rabbitmq").inc()
             return self._channel
 
     async def stop(self, deadline: float) -> None:

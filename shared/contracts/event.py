@@ -61,6 +61,7 @@ class AcceptedEvent(msgspec.Struct, frozen=True):
     timestamp: str
     data: bytes
     trace: Trace | None = None
+    published_at: float | None = None  # to measure by, in seconds since the epoch; None: it is long ago
 
     def to_json(self) -> bytes:
         """The event as a message on the `events` exchange."""
@@ -128,7 +129,14 @@ def split(raw: bytes) -> list[bytes]:
     return [bytes(event) for event in events]
 
 
-def parse(raw: bytes, *, now: datetime, fallback_id: str | None = None, trace: Trace | None = None) -> AcceptedEvent:
+def parse(
+    raw: bytes,
+    *,
+    now: datetime,
+    fallback_id: str | None = None,
+    trace: Trace | None = None,
+    published_at: float | None = None,
+) -> AcceptedEvent:
     """Validate one event and settle its identity.
 
     Identity: its `event_id`, else `fallback_id` (the AMQP message's id), else a hash of its bytes if it carries a
@@ -145,6 +153,7 @@ def parse(raw: bytes, *, now: datetime, fallback_id: str | None = None, trace: T
         timestamp=iso(event.timestamp or now),
         data=bytes(cut.data),
         trace=trace,
+        published_at=published_at,
     )
 
 

@@ -21,7 +21,8 @@ MAX_BYTES = 512 * 1024
 class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
     """One delivery as the broker carries it. `created_at` is in seconds since the epoch, by the database's clock.
 
-    `ordered`: the next one to its webhook waits for it to end. `trace` is a `traceparent`.
+    `ordered`: the next one to its webhook waits for it to end. `trace` is a `traceparent`. `published_at`: its event,
+    if nothing but us kept the delivery waiting since then.
     """
 
     id: str
@@ -38,6 +39,7 @@ class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=Tr
     ordered: bool = False
     trace: str | None = None
     trace_state: str | None = None
+    published_at: float | None = None
 
     @classmethod
     def first(cls, event: AcceptedEvent, webhook_id: str, created_at: float) -> Self:
@@ -53,6 +55,7 @@ class QueuedDelivery(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=Tr
             body=msgspec.Raw(event.payload(identity)),
             trace=event.trace.parent if event.trace else None,
             trace_state=event.trace.state if event.trace else None,
+            published_at=event.published_at,
         )
 
     @classmethod

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from shared import metrics
 from shared.contracts.dead_letters import DISCARDED
 from shared.contracts.delivery import Status, WaitingFor
 from shared.store.mongo import Document, Mongo, unavailable_if_gone
@@ -23,7 +24,9 @@ class ByHand:
     async def cancel(self, ids: Sequence[str], now: datetime) -> int:
         """End those that live. They get a new turn, so that whoever is at the old one can no longer decide."""
         update = {**ending(Status.CANCELLED, CANCELLED_BY_CUSTOMER, now, self._retention), "$inc": {"turn": 1}}
-        return await self._update(ids, {"status": {"$in": LIVE_STATUSES}}, update)
+        cancelled = await self._update(ids, {"status": {"$in": LIVE_STATUSES}}, update)
+        metrics.ended(Status.CANCELLED, CANCELLED_BY_CUSTOMER, cancelled)
+        return cancelled
 
     async def attempt_now(self, ids: Sequence[str], now: datetime) -> None:
         """What waits is due now; what ended begins a new round. What the broker owns is attempted anyway.

@@ -9,6 +9,7 @@ from typing import Any
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
+from shared import metrics
 from shared.contracts.cell import Cell
 from shared.contracts.delivery import Status, WaitingFor
 from shared.contracts.message import QueuedDelivery
@@ -46,11 +47,13 @@ class Folding:
         older than what is inserted with it in one transaction, however many fan-outs are at the same updates.
         """
         while fresh := await self._new(updates):
-            waiting = await self._waiting({update.key for update in fresh})
+            keys = {update.key for update in fresh}
+            waiting = await self._waiting(keys)
             documents = list(_documents(fresh, waiting, self._mongo.now(), self._retention))
             cells = map(Cell.of_document, [*documents, *waiting.values()])
             async with self._uncounted.changing(cells):
                 if await self._replaced(documents, list(waiting.values())):
+                    metrics.ended(Status.FOLDED, None, len(documents) + len(waiting) - len(keys))
                     return len(documents)
         return 0
 

@@ -20,6 +20,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
+from shared import metrics
 from shared.errors import DependencyUnavailable, StartupError, StoreUnavailable
 from shared.lifecycle import background, cancel
 from shared.retry import keep_trying
@@ -256,3 +257,4 @@ class Mongo:
         took = time.time() - sent
         if took < 1:  # a slow answer says nothing about the clock
             self._offset = hello["localTime"].timestamp() - (sent + took / 2)
+            metrics.CLOCK_OFFSET.set(self._offset)

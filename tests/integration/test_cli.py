@@ -25,7 +25,7 @@ from shared.store.secrets import SecretBox
 from shared.store.webhooks import Webhooks
 from tests.cluster import SECRET_KEYS as OLD
 from tests.cluster import SESSION, TENANT, Cluster, Receiver, ServiceProcess, cluster, environment, receiver, until
-from tests.commands import Ended, ended, started
+from tests.commands import Ended, Forks, ended, started
 from tests.integration.test_store import opened
 from tests.servers import PrivateServers
 
@@ -39,13 +39,18 @@ class Desk:
 
     mongodb_url: str
     mongo: Mongo
+    forks: Forks | None = None
+
+    def env(self, **settings: str) -> dict[str, str]:
+        named = {"MONGODB_DATABASE": self.mongo.db.name, "SECRET_KEYS": BOTH}
+        return environment("", self.mongodb_url, **named | settings)
 
     async def start(self, *arguments: str, **settings: str) -> asyncio.subprocess.Process:
-        env = environment("", self.mongodb_url, MONGODB_DATABASE=self.mongo.db.name, **{"SECRET_KEYS": BOTH} | settings)
-        return await started(env, *arguments)
+        return await started(self.env(**settings), *arguments)
 
     async def run(self, *arguments: str, **settings: str) -> Ended:
-        return await ended(await self.start(*arguments, **settings))
+        start = self.forks.start if self.forks else started
+        return await ended(await start(self.env(**settings), *arguments))
 
     async def left(self, keys: str = BOTH) -> int:
         return await Reencryption(self.mongo, SecretBox(keys)).left()
@@ -81,9 +86,9 @@ def made(mongo: Mongo, n: int) -> Webhook:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def desk(mongodb: Server) -> AsyncIterator[Desk]:
+async def desk(mongodb: Server, forks: Forks) -> AsyncIterator[Desk]:
     async with opened(mongodb.url) as mongo:
-        yield Desk(mongodb.url, mongo)
+        yield Desk(mongodb.url, mongo, forks)
 
 
 async def test_afterwards_everything_opens_with_the_new_key_alone(desk: Desk) -> None:

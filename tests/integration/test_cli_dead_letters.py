@@ -30,7 +30,7 @@ from shared.store.secrets import SecretBox
 from shared.store.webhooks import Webhooks
 from shared.times import iso
 from tests.cluster import SECRET_KEYS, environment, until
-from tests.commands import Ended, ended, started
+from tests.commands import Ended, Forks, ended, started
 from tests.integration.test_cli import made
 from tests.integration.test_store import opened
 from tests.servers import PrivateServers
@@ -46,15 +46,19 @@ class Desk:
 
     mongodb_url: str
     mongo: Mongo
+    forks: Forks | None = None
+
+    def env(self, **settings: str) -> dict[str, str]:
+        return environment("", self.mongodb_url, MONGODB_DATABASE=self.mongo.db.name, **settings)
 
     async def start(
         self, *arguments: str, stdin: int | None = None, stderr: int = asyncio.subprocess.PIPE, **settings: str
     ) -> asyncio.subprocess.Process:
-        env = environment("", self.mongodb_url, MONGODB_DATABASE=self.mongo.db.name, **settings)
-        return await started(env, "dead-letters", *arguments, stdin=stdin, stderr=stderr)
+        return await started(self.env(**settings), "dead-letters", *arguments, stdin=stdin, stderr=stderr)
 
     async def run(self, *arguments: str, **settings: str) -> Ended:
-        return await ended(await self.start(*arguments, **settings))
+        start = self.forks.start if self.forks else started
+        return await ended(await start(self.env(**settings), "dead-letters", *arguments))
 
     async def listed(self, *arguments: str) -> list[str]:
         """Ids without their prefix."""
@@ -134,9 +138,9 @@ def attempt(mongo: Mongo, name: str, n: int, answer: int | ErrorKind) -> Attempt
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def desk(mongodb: Server) -> AsyncIterator[Desk]:
+async def desk(mongodb: Server, forks: Forks) -> AsyncIterator[Desk]:
     async with opened(mongodb.url) as mongo:
-        yield Desk(mongodb.url, mongo)
+        yield Desk(mongodb.url, mongo, forks)
 
 
 async def some_history(desk: Desk) -> None:

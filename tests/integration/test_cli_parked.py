@@ -30,7 +30,7 @@ from shared.broker.publisher import Publisher
 from shared.broker.topology import AGAIN, DELIVERIES, DELIVERY_LIMIT, FANOUT, PARKED, QUEUES
 from shared.errors import DependencyUnavailable, InvalidMessage
 from tests.cluster import environment, until
-from tests.commands import Ended, ended, started
+from tests.commands import Ended, Forks, ended, started
 from tests.queues import taken
 from tests.servers import PrivateServers
 
@@ -45,13 +45,17 @@ class Desk:
 
     url: str
     publisher: Publisher
+    forks: Forks | None = None
+
+    def env(self, **settings: str) -> dict[str, str]:
+        return environment(self.url, "mongodb://127.0.0.1:1/", **settings)
 
     async def start(self, *arguments: str, **settings: str) -> asyncio.subprocess.Process:
-        env = environment(self.url, "mongodb://127.0.0.1:1/", **settings)
-        return await started(env, "parked", *arguments)
+        return await started(self.env(**settings), "parked", *arguments)
 
     async def run(self, *arguments: str, **settings: str) -> Ended:
-        return await ended(await self.start(*arguments, **settings))
+        start = self.forks.start if self.forks else started
+        return await ended(await start(self.env(**settings), "parked", *arguments))
 
     async def listed(self, *arguments: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = (await self.run("list", "--json", *arguments)).json["parked"]
@@ -92,17 +96,17 @@ class Desk:
 
 
 @asynccontextmanager
-async def sitting(url: str) -> AsyncIterator[Desk]:
+async def sitting(url: str, forks: Forks | None = None) -> AsyncIterator[Desk]:
     publisher = Publisher(url=url, name="test", timeout_seconds=10)
     try:
-        yield Desk(url, publisher)
+        yield Desk(url, publisher, forks)
     finally:
         await publisher.stop(0)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def desk(rabbitmq: Server) -> AsyncIterator[Desk]:
-    async with sitting(rabbitmq.url) as made:
+async def desk(rabbitmq: Server, forks: Forks) -> AsyncIterator[Desk]:
+    async with sitting(rabbitmq.url, forks) as made:
         await made.clear()
         yield made
         await made.clear()

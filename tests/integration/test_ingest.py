@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from deploy.local.servers import Server
 from services.ingest.http import application
 from services.ingest.service import Ingest
+from shared.broker.headers import PUBLISHED_AT
 from shared.broker.publisher import Publisher
 from shared.broker.topology import EVENTS, FANOUT
 from shared.limiter import Limiter
@@ -70,6 +72,13 @@ async def site(rabbitmq: Server, mongodb: Server) -> AsyncIterator[Site]:
             yield Site(client, channel, keys, rabbitmq.url)
         await (await channel.get_queue(FANOUT)).purge()
     await publisher.stop(0)
+
+
+async def test_an_event_says_when_it_was_published(site: Site) -> None:
+    began = time.time()
+    assert (await site.post()).status == 202
+    [message] = await taken(site.amqp_url, FANOUT)
+    assert began - 1 < message.headers[PUBLISHED_AT] / 1000 < time.time() + 1  # the database's clock
 
 
 async def test_202_means_that_the_event_is_in_the_queue_with_its_bytes(site: Site) -> None:

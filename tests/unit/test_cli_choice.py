@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.cli.choice import need_choice
 from services.cli.dead_letter_choice import wanted_by
-from services.cli.moments import moment
+from services.cli.moments import moment, moment_ahead
 from services.cli.pace import Pace
 from shared.contracts.dead_letters import DeadLettersWanted
 from shared.errors import StartupError
@@ -38,6 +38,15 @@ def test_a_moment_is_written_as_in_the_api(when: datetime) -> None:
 )
 def test_a_span_is_how_long_ago(text: str, ago: timedelta) -> None:
     assert moment("--since", text, NOW) == NOW - ago
+
+
+def test_a_span_ahead_is_how_long_from_now_and_a_moment_is_itself() -> None:
+    assert moment_ahead("--expires", "3d", NOW) == NOW + timedelta(days=3)
+    assert moment_ahead("--expires", "999999w", NOW) is not None
+    assert moment_ahead("--expires", iso(NOW), NOW) == NOW
+    assert moment_ahead("--expires", None, NOW) is None
+    with pytest.raises(StartupError, match="--expires: "):
+        moment_ahead("--expires", "soon", NOW)
 
 
 def test_no_time_is_no_time_and_the_longest_span_reaches_the_beginning() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.cli.parked_choice import wanted_by
 from shared.broker.consumer import Message
+from shared.broker.headers import PUBLISHED_AT
 from shared.broker.parked import Parked, parked, tenants
 from shared.broker.parked_choice import ParkedWanted
 from shared.ids import event_id_of_bytes
@@ -32,11 +33,12 @@ def message(body: bytes = b"{}", headers: dict[str, Any] | None = None, message_
 
 
 def test_one_that_we_parked_says_why_whence_and_when() -> None:
-    one = parked(message(headers={**OURS, "x-parked-message-id": "m1", "traceparent": "00-x"}))
+    had = {"x-parked-message-id": "m1", "traceparent": "00-x", PUBLISHED_AT: 1_000}
+    one = parked(message(headers={**OURS, **had}))
     told = (one.came_from, one.reason, one.routing_key, one.message_id, one.at)
     assert told == ("fanout", "data: missing field", "session.created", "m1", AT)
     assert one.origin == "fanout"
-    assert one.headers_to_send() == {"traceparent": "00-x"}
+    assert one.headers_to_send() == {"traceparent": "00-x"}, "what is sent again is published now"
 
 
 def test_one_that_the_broker_parked_says_it_in_the_broker_s_headers() -> None:

@@ -93,3 +93,5 @@ def test_the_exit_code_tells_whether_all_is_done(fields: dict[str, Any], code: i
 
 def test_one_is_not_several() -> None:
     assert [counted(n, "dead letter") for n in (0, 1, 2)] == ["0 dead letters", "1 dead letter", "2 dead letters"]
+    assert [counted(n, "delivery") for n in (1, 2)] == ["1 delivery", "2 deliveries"]
+    assert [counted(n, "API key") for n in (1, 2)] == ["1 API key", "2 API keys"]

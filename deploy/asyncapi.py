@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from deploy import asyncapi_examples as examples
 from shared import VERSION
 from shared.broker import topology
+from shared.broker.headers import PUBLISHED_AT
 from shared.broker.topology import Queue
 from shared.contracts.delivery import DeliveryRecord
 from shared.contracts.event import MAX_BATCH_EVENTS, Published, TenantId
@@ -25,12 +26,13 @@ What producers publish to the dispatcher, and what it hands to others, over Rabb
 deliveries are between the dispatcher's own services: they are here for operators, and may change with `v`.
 """
 _REF = "#/components/schemas/{}"
-_TRACE = {
+_HEADERS = {
     "traceparent": {
         "type": "string",
         "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
         "description": "W3C trace context, carried on to endpoints. One that is malformed counts as none.",
     },
+    PUBLISHED_AT: {"type": "integer", "description": "Of ingest: milliseconds since the epoch, to measure by."},
     "tracestate": {"type": "string", "maxLength": 512, "description": "Of the same; endpoints are not told."},
 }
 _IN_QUEUE = {
@@ -153,7 +155,7 @@ def _message(schema: str, summary: str, example: Any) -> Json:
 def _event(schema: str, summary: str, example: Any) -> Json:
     return {
         **_message(schema, summary, example),
-        "headers": {"type": "object", "properties": _TRACE},
+        "headers": {"type": "object", "properties": _HEADERS},
     }
 
 

@@ -12,8 +12,16 @@ from tests.docs.pages import PROJECT, Block
 _ID = re.compile(r"\b(webhook|delivery|replay|event|parked|key|erasure)_[0-9a-f]{12,}\b")
 _KEY = re.compile(r"\bscorm_[\w-]{20,}")
 _LEFT_OUT = re.compile(r"\b([a-z]+)_…")
-# `curl` as a reader uses it, but for an answer that is an error: that one shall be noticed.
-_BEFORE = 'set -euo pipefail; curl() { command curl -sS --fail-with-body "$@"; }\n'
+# `curl` as a reader uses it, but for an answer that is an error: that one shall be noticed. And operators' commands
+# without the second that Python takes to import them.
+_BEFORE = """
+set -euo pipefail
+curl() { command curl -sS --fail-with-body "$@"; }
+python() {
+    if [ "${2:-}" = services.cli ]; then shift 2; set -- -S -E "$FORKS" "$FORKS_DOOR" "$@"; fi
+    command python "$@"
+}
+"""
 _AFTER = '\nenv -0 > "$READERS_ENV"\n'
 SECONDS = 60
 
@@ -27,10 +35,10 @@ class Reader:
     seen: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        python = str(Path(sys.executable).parent)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("DISPATCHER_")}
-        ours = {"PATH": f"{python}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT), "COLUMNS": "200"}
-        self.env = {**inherited, **ours, **self.env, "READERS_ENV": str(self.folder / "readers-env")}
+        self.env = {**inherited, "PYTHONPATH": str(PROJECT), "COLUMNS": "200", **self.env}
+        self.env["PATH"] = f"{Path(sys.executable).parent}:{self.env['PATH']}"
+        self.env["READERS_ENV"] = str(self.folder / "readers-env")
 
     def follow(self, block: Block) -> str:
         """What it prints. Fails with it when a command fails."""

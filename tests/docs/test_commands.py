@@ -1,18 +1,26 @@
 """Every shell block of the README and of `docs/` does what it is there for, on a site that `make run` started."""
 
 import json
+import os
 import re
-from collections.abc import Iterator
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from deploy.local.site import TENANT
+from tests import forks
 from tests.cluster import free_port
 from tests.docs.pages import PAGES, PROJECT, Block, Page
 from tests.docs.reader import Reader
 from tests.docs.trouble import broken_endpoint, call, made
 from tests.e2e.test_run import env_of, started
+from tests.prometheus import prometheus
+from tests.tools import tool
 
 ELSEWHERE = {
     "run": "tests/e2e/test_run.py::test_run_stays_up_refuses_a_second_survives_a_kill_and_stops_in_time",
@@ -20,9 +28,10 @@ ELSEWHERE = {
     "test": "what runs this",
     "check": "a part of make test",
     "faults": "a part of make test",
-    "mutants": "the change of a pure part: by hand",
 }
 """Targets of make that pages name, and who runs what they start."""
+RUNBOOKS = "docs/runbooks/"
+"""What is under "Remedy" there is run by tests/faults/test_runbooks.py, each behind its fault."""
 _MAKE = re.compile(r"make ([a-z0-9-]+)(?: [A-Z]+=\w+)*(?: +#.*)?")
 
 
@@ -45,23 +54,49 @@ def site(servers_folder: Path) -> Iterator[Path]:
         yield folder
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def judge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address of a Prometheus that understands what it is asked, and has nothing to say to it."""
+    async with prometheus(tmp_path_factory.mktemp("judge")) as made:
+        yield made.url
+
+
+@pytest.fixture(scope="module")
+def door(site: Path) -> Iterator[str]:
+    """Behind it operators' commands start at once, in the reader's folder: see `tests/forks.py`."""
+    with tempfile.TemporaryDirectory() as short:
+        door = f"{short}/door"
+        command = [sys.executable, "-m", "tests.forks", door]
+        env = {**os.environ, "PYTHONPATH": str(PROJECT)}
+        with subprocess.Popen(command, cwd=site, env=env, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            assert process.stdout.readline() == b"ready\n"
+            yield door
+            process.kill()
+
+
 @pytest.fixture
-def reader(site: Path) -> Reader:
-    """Has the site's variables, as the README says how to get them, the services' keys, and an API key of a tenant."""
+def reader(site: Path, judge: str, door: str) -> Reader:
+    """Has the site's variables, as the README says how to get them, and an API key of a tenant."""
     env = env_of(site / ".local")
-    secrets = json.loads((site / ".local/run/keys.json").read_text())["secret_keys"]
     body = {"tenant_id": TENANT, "scopes": ["admin"]}
     key = call(env, env["DISPATCHER_API_URL"] + "/api/v1/api-keys", body)["key"]
-    return Reader(site, env={**env, "DISPATCHER_SECRET_KEYS": secrets, "API": env["DISPATCHER_API_URL"], "KEY": key})
+    promtool = tool("promtool", package="prometheus").parent
+    secrets = json.loads((site / ".local/run/keys.json").read_text())["secret_keys"]
+    ours = {"API": env["DISPATCHER_API_URL"], "KEY": key, "PROMETHEUS": judge, "DISPATCHER_SECRET_KEYS": secrets}
+    ours |= {"FORKS": forks.__file__, "FORKS_DOOR": door}
+    return Reader(site, env={**env, **ours, "PATH": f"{promtool}:{os.environ['PATH']}"})
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page_s_commands_work_one_after_the_other(page: Page, request: pytest.FixtureRequest) -> None:
+def commands(page: Page) -> list[Block]:
+    """What a reader of this page runs here."""
     blocks = [block for block in page.blocks("sh") if not block.not_run_because and not only_make(block.text)]
-    if not blocks:
-        return
-    reader: Reader = request.getfixturevalue("reader")
-    for block in blocks:
+    return [block for block in blocks if not (block.page.startswith(RUNBOOKS) and block.section == "Remedy")]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
+def test_a_page_s_commands_work_one_after_the_other(page: Page, reader: Reader) -> None:
+    for block in commands(page):
         reader.follow(block)
 
 

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
 import typer
@@ -82,6 +83,8 @@ def test_settings_and_metrics_exist_by_the_names_that_are_given(page: Page) -> N
     settings = {f"DISPATCHER_{name.upper()}" for one in ALL_SETTINGS for name in one.model_fields}
     named = set(re.findall(r"\bDISPATCHER_[A-Z0-9_]*[A-Z0-9]\b", page.text))
     assert named <= settings | set(ENV_NAMES) | {"DISPATCHER_TEST_SERVERS"}
+    for service in ("ingest", "fanout", "delivery", "scheduler"):
+        import_module(f"services.{service}.metrics")
     counted = {family.name for family in REGISTRY.collect()}
     for metric in re.findall(r"\bdispatcher_[a-z_]+\b", page.text):
         assert re.sub(r"_(total|bucket|count|sum)$", "", metric) in counted, metric

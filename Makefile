@@ -14,7 +14,7 @@ SERVERS_READY := $(if $(NATIVE),$(RUN_READY),$(DEV_READY))
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(SERVERS_READY) ## start everything on this machine and stay up; Ctrl-C stops it
@@ -23,6 +23,10 @@ run: $(SERVERS_READY) ## start everything on this machine and stay up; Ctrl-C st
 .PHONY: demo
 demo: $(SERVERS_READY) ## deliver one event of each type, verify each, leave nothing running
 	@exec $(PYTHON) -m deploy.local.demo
+
+.PHONY: doctor
+doctor: $(RUN_READY) ## check settings, servers, network and services; of the running `make run` if there is one
+	@set -a; if [ -f $(LOCAL)/env ]; then . ./$(LOCAL)/env; fi; set +a; exec $(PYTHON) -m services.cli doctor
 
 .PHONY: check
 check: $(DEV_READY) ## lint, format, types, layers, unit tests that take every branch of the pure parts; no servers
@@ -35,6 +39,31 @@ check: $(DEV_READY) ## lint, format, types, layers, unit tests that take every b
 .PHONY: test
 test: check ## check, then all tests on real servers (half an hour)
 	@exec $(PYTHON) -m pytest tests --ignore tests/unit
+
+# Those that need an engine, and of the others some that see much of RabbitMQ and MongoDB in little time.
+ON_CONTAINERS := tests/containers tests/integration/test_local_servers.py tests/integration/test_broker.py \
+	tests/integration/test_store.py tests/e2e/test_delivery.py
+
+.PHONY: test-containers
+test-containers: $(DEV_READY) ## only the tests that need a Docker engine, and some of the others on servers in containers
+	@$(PYTHON) -m deploy.compose engine
+	@DISPATCHER_TEST_SERVERS=docker exec $(PYTHON) -m pytest $(ON_CONTAINERS)
+
+.PHONY: image
+image: $(RUN_READY) ## build the image that deploy/images.env names
+	@exec $(PYTHON) -m deploy.compose image
+
+.PHONY: up
+up: $(RUN_READY) ## build the image, start everything in containers, wait until well, print addresses
+	@exec $(PYTHON) -m deploy.compose up
+
+.PHONY: down
+down: $(RUN_READY) ## end the containers of `make up`; their data stay
+	@exec $(PYTHON) -m deploy.compose down
+
+.PHONY: logs
+logs: $(RUN_READY) ## follow what the services of `make up` log
+	@exec $(PYTHON) -m deploy.compose logs
 
 .PHONY: mutants
 mutants: $(DEV_READY) ## change the pure parts in small ways: do their tests notice? (a minute)
@@ -64,12 +93,26 @@ bench-pages: $(DEV_READY) ## measure each page of the dashboard with 200,000 del
 docs: $(DEV_READY) ## write again those pages that are made from the code
 	@exec $(PYTHON) -m tests.docs
 
+OVERLAY ?= dev
+
+.PHONY: k8s-render
+k8s-render: ## print the Kubernetes manifests of OVERLAY=dev|prod (needs kubectl)
+	@exec deploy/k8s/cluster.sh render $(OVERLAY)
+
+.PHONY: k8s-apply
+k8s-apply: ## apply OVERLAY=dev|prod to the cluster that kubectl is told of; asks first
+	@exec deploy/k8s/cluster.sh apply $(OVERLAY)
+
+.PHONY: k8s-delete
+k8s-delete: ## delete OVERLAY=dev|prod and its data from that cluster; asks first
+	@exec deploy/k8s/cluster.sh delete $(OVERLAY)
+
 .PHONY: setup
 setup: $(DEV_READY) ## only make the virtual environment, for run and development
 
 .PHONY: clean
-clean: ## end what killed runs left running; remove data, keep the virtual environment and downloaded servers
-	@if [ -x $(PYTHON) ]; then exec $(PYTHON) -m deploy.local clean; fi
+clean: ## end what killed runs and `make up` left running; remove data, keep the environment and downloaded servers
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deploy.compose clean && exec $(PYTHON) -m deploy.local clean; fi
 
 # A stamp holds the checksums of the requirement files it stands for: a changed file is installed again, a touched one is not.
 .PHONY: FORCE

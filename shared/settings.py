@@ -154,6 +154,21 @@ def load(settings: type[S]) -> S:
     try:
         return settings()
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = f"{settings.model_config['env_prefix']}{first['loc'][0]}".upper()
-        raise StartupError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise StartupError(_lines(settings, error)[0]) from None
+
+
+def faults(settings: type[_Settings]) -> list[str]:
+    """All that keeps a concern from being read, a line for each."""
+    try:
+        settings()
+    except ValidationError as error:
+        return _lines(settings, error)
+    return []
+
+
+def _lines(settings: type[BaseSettings], error: ValidationError) -> list[str]:
+    prefix = settings.model_config["env_prefix"]
+    return [
+        f"{prefix}{one['loc'][0]}".upper() + f": {one['msg'].removeprefix('Value error, ')}"
+        for one in error.errors(include_url=False, include_input=False)
+    ]

@@ -13,7 +13,7 @@ from deploy.local.progress import Progress, TerminalProgress
 from deploy.local.servers import local_servers
 
 DATA = PROJECT / ".local"
-KEPT = {"venv", "servers", "tools"}  # costly to get again and the same for every run
+KEPT = {"venv", "servers", "tools", "checkov"}  # costly to get again and the same for every run
 
 
 def main() -> int:

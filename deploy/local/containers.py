@@ -11,12 +11,13 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient, get_docker_host
 
-from deploy.local.download import PROJECT
+from deploy.images import image_names
 from deploy.local.errors import NoServers, ServerFailed
 from deploy.local.folder import is_free
-from deploy.local.mongodb import OPTIONS, is_writable_primary, replica_set_url
+from deploy.local.mongodb import OPTIONS, replica_set_url
 from deploy.local.progress import Progress
 from deploy.local.readiness import LOOPBACK, answers_amqp, free_port, wait_until
+from deploy.local.replica_set import is_writable_primary
 
 FOLDER_LABEL = "webhook-dispatcher.folder"  # whose lock tells whether the container's owner still lives
 START_TIMEOUT_SECONDS = 120
@@ -44,7 +45,7 @@ class Engine:
 
 def find_engine(progress: Progress) -> Engine:
     """NoServers when no engine answers or an image cannot be had; removes the containers of runs that were killed."""
-    images = _pinned_images()
+    images = image_names()
     client = _client()
     try:
         for image in (images["RABBITMQ_IMAGE"], images["MONGO_IMAGE"]):
@@ -97,11 +98,6 @@ def _ensure_image(client: DockerClient, image: str, progress: Progress) -> None:
         progress(f"pulling {image} …")
         client.client.images.pull(image)
         progress(f"pulled {image}")
-
-
-def _pinned_images() -> dict[str, str]:
-    lines = (PROJECT / "deploy/images.env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
 class _DockerServer(ABC):
@@ -187,4 +183,4 @@ class DockerMongoDB(_DockerServer):
         super().__init__(container.with_command(["mongod", "--bind_ip_all", "--port", str(port), *OPTIONS]))
 
     def is_ready(self) -> bool:
-        return is_writable_primary(self._port)
+        return is_writable_primary(f"{LOOPBACK}:{self._port}")

@@ -2,21 +2,16 @@
 
 import signal
 from pathlib import Path
-from typing import Any
-
-from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError
 
 from deploy.local.download import Binaries
 from deploy.local.errors import ServerFailed
 from deploy.local.logs import log_tail
 from deploy.local.processes import Process
 from deploy.local.readiness import LOOPBACK, free_port, wait_until
+from deploy.local.replica_set import REPLICA_SET, is_writable_primary
 
-REPLICA_SET = "rs0"
 START_TIMEOUT_SECONDS = 90
 STOP_TIMEOUT_SECONDS = 20
-NOT_YET_INITIALIZED = 94
 OPTIONS = f"""
     --replSet {REPLICA_SET} --quiet --logappend --nounixsocket
     --wiredTigerCacheSizeGB 1 --oplogSize 1024
@@ -81,37 +76,9 @@ class NativeMongoDB:
 
     def _wait_ready(self, process: Process) -> None:
         if not wait_until(
-            lambda: is_writable_primary(self._port), alive=process.is_alive, timeout_seconds=START_TIMEOUT_SECONDS
+            lambda: is_writable_primary(f"{LOOPBACK}:{self._port}"),
+            alive=process.is_alive,
+            timeout_seconds=START_TIMEOUT_SECONDS,
         ):
             logs = (self._home / "mongod.log", self._home / "output.log")
             raise ServerFailed(f"MongoDB did not start. {log_tail(*logs)}")
-
-
-def is_writable_primary(port: int) -> bool:
-    """Whether the server on this port takes writes; makes it a replica set of one on the way."""
-    client: MongoClient[dict[str, Any]] = MongoClient(
-        LOOPBACK, port, directConnection=True, serverSelectionTimeoutMS=1000, timeoutMS=5000
-    )
-    try:
-        _ensure_replica_set(client, f"{LOOPBACK}:{port}")
-        return bool(client.admin.command("hello")["isWritablePrimary"])
-    except PyMongoError:
-        return False
-    finally:
-        client.close()
-
-
-def _ensure_replica_set(client: MongoClient[dict[str, Any]], host: str) -> None:
-    """Initiates the set once; gives its only member its present port when the data come from an earlier run."""
-    try:
-        config = client.admin.command("replSetGetConfig")["config"]
-    except OperationFailure as failure:
-        if failure.code != NOT_YET_INITIALIZED:
-            raise
-        members = [{"_id": 0, "host": host}]
-        client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
-        return
-    if config["members"][0]["host"] != host:
-        config["members"][0]["host"] = host
-        config["version"] += 1
-        client.admin.command("replSetReconfig", config, force=True)

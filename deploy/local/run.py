@@ -5,13 +5,15 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 
 from deploy.local.download import PROJECT
 from deploy.local.errors import FolderInUse, LocalServersError
+from deploy.local.keys import write_private
 from deploy.local.progress import TerminalProgress
 from deploy.local.sample import SampleEndpoint
 from deploy.local.showcase import show
-from deploy.local.site import Site, SiteFailed, site, write_private
+from deploy.local.site import Site, SiteFailed, site
 
 
 def main() -> int:
@@ -52,22 +54,16 @@ async def _stay_up(running: Site, env: Path) -> None:
         _print_addresses(running, env)
         while True:
             running.check_alive()
-            endpoint.forget_arrivals()
             await asyncio.sleep(0.5)
     finally:
         await endpoint.stop()
 
 
 def _env_lines(running: Site) -> str:
-    values = {
-        "DISPATCHER_AMQP_URL": running.env["DISPATCHER_AMQP_URL"],
-        "DISPATCHER_MONGODB_URL": running.env["DISPATCHER_MONGODB_URL"],
-        "DISPATCHER_API_URL": running.url("api"),
-        "DISPATCHER_INGEST_URL": running.url("ingest"),
-        "DISPATCHER_ADMIN_KEY": running.env["DISPATCHER_ADMIN_KEY"],
-        "DISPATCHER_EGRESS_ALLOW": running.env["DISPATCHER_EGRESS_ALLOW"],
-    }
-    return "".join(f"{name}={value}\n" for name, value in values.items())
+    """What the services were started with, so that operators' commands find all that they do."""
+    ours = {name: value for name, value in running.env.items() if name.startswith("DISPATCHER_")}
+    values = {**ours, "DISPATCHER_API_URL": running.url("api"), "DISPATCHER_INGEST_URL": running.url("ingest")}
+    return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
 
 
 def _print_addresses(running: Site, env: Path) -> None:

@@ -4,14 +4,14 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import ClientSession
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.sample import SampleEndpoint
-from deploy.local.site import TENANT, Site, SiteFailed
+from deploy.local.sample import Arrival
+from deploy.local.site import TENANT, SiteFailed
 from shared.contracts.event_types import EVENT_TYPES, GUIDE_TYPES
 from shared.times import at, iso
 
@@ -19,9 +19,33 @@ ARRIVAL_SECONDS = 30
 _DESCRIPTION = "the sample endpoint of this machine"
 
 
-async def show(site: Site, endpoint: SampleEndpoint) -> None:
+class Shown(Protocol):
+    """A running site, wherever it runs."""
+
+    @property
+    def admin_key(self) -> str: ...
+
+    @property
+    def sample_secret(self) -> str: ...
+
+    @property
+    def where_logs_are(self) -> str: ...
+
+    def url(self, name: str) -> str:
+        """Of `api` or `ingest`."""
+
+
+class Endpoint(Protocol):
+    @property
+    def url(self) -> str:
+        """As the delivery workers know it."""
+
+    async def next_arrival(self) -> Arrival: ...
+
+
+async def show(site: Shown, endpoint: Endpoint) -> None:
     """Raises SiteFailed unless every event type is delivered and verified."""
-    async with ClientSession(headers={"X-API-Key": site.env["DISPATCHER_ADMIN_KEY"]}) as http:
+    async with ClientSession(headers={"X-API-Key": site.admin_key}) as http:
         await _subscribe(http, site, endpoint)
         published = {name: await _publish(http, site, name) for name in GUIDE_TYPES}
     table = Table("event type", "publish → delivered", "signatures", title="one event of each type")
@@ -39,12 +63,12 @@ async def show(site: Site, endpoint: SampleEndpoint) -> None:
                 table.add_row(arrival.event, f"{milliseconds:.0f} ms", "verified")
     except TimeoutError:
         missing = ", ".join(sorted(waiting))
-        raise SiteFailed(f"not delivered in {ARRIVAL_SECONDS} s: {missing}; logs are in {site.folder}/logs") from None
+        raise SiteFailed(f"not delivered in {ARRIVAL_SECONDS} s: {missing}; {site.where_logs_are}") from None
     finally:
         Console().print(table)
 
 
-async def _subscribe(http: ClientSession, site: Site, endpoint: SampleEndpoint) -> None:
+async def _subscribe(http: ClientSession, site: Shown, endpoint: Endpoint) -> None:
     """One webhook for all types; one of an earlier run is pointed at the endpoint's new port."""
     webhooks = site.url("api") + "/api/v1/webhooks"
     listed = await _call(http, "GET", webhooks + f"?tenant_id={TENANT}&limit=200", 200)
@@ -57,7 +81,7 @@ async def _subscribe(http: ClientSession, site: Site, endpoint: SampleEndpoint) 
     await _call(http, "POST", webhooks, 201, wanted)
 
 
-async def _publish(http: ClientSession, site: Site, event_type: str) -> float:
+async def _publish(http: ClientSession, site: Shown, event_type: str) -> float:
     now = time.time()
     event = {
         "event": event_type,

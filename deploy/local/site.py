@@ -1,7 +1,5 @@
 """Everything on this machine: servers, the five services as processes, and what they have to know of each other."""
 
-import base64
-import json
 import os
 import signal
 import socket
@@ -18,6 +16,7 @@ from deploy.local.download import PROJECT
 from deploy.local.errors import LocalServersError
 from deploy.local.folder import claimed
 from deploy.local.interruption import interruptible
+from deploy.local.keys import remembered_keys
 from deploy.local.processes import Process
 from deploy.local.progress import Progress
 from deploy.local.readiness import free_port
@@ -49,6 +48,14 @@ class Site:
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
 
+    @property
+    def admin_key(self) -> str:
+        return self.env["DISPATCHER_ADMIN_KEY"]
+
+    @property
+    def where_logs_are(self) -> str:
+        return f"logs are in {self.folder}/logs"
+
     def check_alive(self) -> None:
         """Raises SiteFailed naming a service that has ended, with the end of its log."""
         for name, process in self.processes.items():
@@ -69,7 +76,7 @@ def site(folder: Path, *, api_port: int, ingest_port: int, progress: Progress) -
         _need_free(api_port, "DISPATCHER_API_PORT")
         _need_free(ingest_port, "DISPATCHER_INGEST_PORT")
         with server_urls(servers, progress=progress) as urls:
-            known = _remembered(folder)
+            known = remembered_keys(folder / "keys.json")
             ports = {name: free_port() for name in SERVICES} | {
                 name: port for name, port in (("api", api_port), ("ingest", ingest_port)) if port
             }
@@ -94,7 +101,7 @@ def _start(made: Site, pids: Path, progress: Progress) -> None:
         made.check_alive()
         waiting = [name for name in waiting if not _is_ready(made.url(name))]
         if time.monotonic() > deadline:
-            raise SiteFailed(f"not ready after {READY_SECONDS} s: {', '.join(waiting)}; logs are in {made.folder}/logs")
+            raise SiteFailed(f"not ready after {READY_SECONDS} s: {', '.join(waiting)}; {made.where_logs_are}")
         time.sleep(0.1)
     progress("the services are ready")
 
@@ -126,33 +133,6 @@ def _environment(known: dict[str, str], ports: dict[str, int], amqp: str, mongod
         **{f"{name.upper()}_PORT": str(port) for name, port in ports.items()},
     }
     return {**os.environ, **{f"DISPATCHER_{name}": value for name, value in ours.items()}}
-
-
-def _remembered(folder: Path) -> dict[str, str]:
-    """Keys made the first time: data of an earlier run stay readable."""
-    file = folder / "keys.json"
-    if not file.exists():
-        made = {
-            "admin_key": "scorm_" + _random(32),
-            "secret_keys": "local:" + base64.b64encode(os.urandom(32)).decode(),
-            "sample_secret": "sample-" + _random(24),
-        }
-        write_private(file, json.dumps(made))
-    known: dict[str, str] = json.loads(file.read_text())
-    return known
-
-
-def write_private(file: Path, text: str) -> None:
-    """Readable by its owner only, and never half-written."""
-    draft = file.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
-        output.write(text)
-    draft.replace(file)
-
-
-def _random(size: int) -> str:
-    return base64.urlsafe_b64encode(os.urandom(size)).decode().rstrip("=")
 
 
 def _need_free(port: int, variable: str) -> None:

@@ -2,7 +2,20 @@
 
 import typer
 
-from services.cli import dead_letters, deliveries, events, keys, parked, replay, secrets, webhooks
+from services.cli import (
+    dead_letters,
+    deliveries,
+    doctor,
+    events,
+    keys,
+    load,
+    migrate,
+    parked,
+    replay,
+    secrets,
+    status,
+    webhooks,
+)
 
 app = typer.Typer(
     name="dispatcher",
@@ -20,6 +33,10 @@ app.add_typer(parked.app, name="parked")
 app.add_typer(replay.app, name="replay")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(webhooks.app, name="webhooks")
+app.command(help=doctor.HELP)(doctor.doctor)
+app.command(help=load.HELP)(load.load)
+app.command(help=migrate.HELP)(migrate.migrate)
+app.command(help=status.HELP)(status.status)
 
 if __name__ == "__main__":
     app()

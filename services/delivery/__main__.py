@@ -10,7 +10,6 @@ from services.delivery.flight import Flights, Patience
 from services.delivery.gate import Gate
 from services.delivery.health import Health
 from services.delivery.lane import Lane
-from services.delivery.network import Network
 from services.delivery.pacing import Pacing
 from services.delivery.recorder import Recorder
 from services.delivery.room import Room
@@ -24,6 +23,7 @@ from shared.broker.topology import AGAIN, BULK, DELIVERIES
 from shared.contracts.webhook import Webhook
 from shared.disabling import Disabling
 from shared.lifecycle import Service, run
+from shared.network import Network
 from shared.promoter import Promoter
 from shared.retry import keep_trying
 from shared.settings import DeliverySettings, EgressSettings, RetrySettings, load

@@ -8,10 +8,10 @@ import ssl
 import aiohttp
 
 from services.delivery.handshake import certificate_words, handshake_words
-from services.delivery.lookup import BlockedAddress, LookupFailed
 from services.delivery.outcome import Answer
 from services.delivery.wire import Exchange
 from shared.contracts.failure import ErrorKind
+from shared.lookup import BlockedAddress, LookupFailed
 
 _MOST_CHARACTERS = 300
 _PROXY = "the proxy of this dispatcher"

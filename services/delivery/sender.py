@@ -15,8 +15,6 @@ from yarl import URL
 from services.delivery.failure import failed, late
 from services.delivery.handshake import shown_certificate
 from services.delivery.limit import TimeLimit
-from services.delivery.lookup import BlockedAddress, GuardedLookup, Lookup
-from services.delivery.network import Network
 from services.delivery.outcome import Answer
 from services.delivery.wire import Exchange, Wire, current
 from shared.contracts.delivery import ANSWER_KEPT_BYTES
@@ -24,6 +22,8 @@ from shared.contracts.failure import ErrorKind
 from shared.contracts.url import http_url
 from shared.egress import Egress
 from shared.hosts import spelled_address
+from shared.lookup import BlockedAddress, GuardedLookup, Lookup
+from shared.network import Network
 
 READ_LIMIT_BYTES = 16 * 1024
 _DNS_SECONDS = 10

@@ -115,7 +115,7 @@ async def declare_again(connection: AbstractConnection) -> None:
 
 async def _declare_queue(connection: AbstractConnection, queue: Queue) -> None:
     try:
-        await _declared(connection, queue, queue.arguments)
+        await declared(connection, queue, queue.arguments)
     except ChannelPreconditionFailed as error:
         if queue.earlier is None or not await _is_earlier(connection, queue, queue.earlier):
             raise StartupError(
@@ -127,15 +127,16 @@ async def _declare_queue(connection: AbstractConnection, queue: Queue) -> None:
 
 async def _is_earlier(connection: AbstractConnection, queue: Queue, arguments: dict[str, Any]) -> bool:
     try:
-        await _declared(connection, queue, arguments)
+        await declared(connection, queue, arguments)
     except ChannelPreconditionFailed:
         return False
     return True
 
 
-async def _declared(connection: AbstractConnection, queue: Queue, arguments: dict[str, Any]) -> None:
+async def declared(connection: AbstractConnection, queue: Queue, arguments: dict[str, Any]) -> None:
+    """A queue with these arguments, bound."""
     # A refused declaration closes its channel, so each has one of its own.
     async with connection.channel() as channel:
-        declared = await channel.declare_queue(queue.name, durable=True, arguments=arguments)
+        made = await channel.declare_queue(queue.name, durable=True, arguments=arguments)
         for binding in queue.bindings:
-            await declared.bind(binding.exchange, binding.routing_key)
+            await made.bind(binding.exchange, binding.routing_key)

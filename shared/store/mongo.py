@@ -163,14 +163,18 @@ class Mongo:
         )
 
     def _connect(self) -> "AsyncIOMotorClient[Document]":
-        return AsyncIOMotorClient(
-            self._url,
-            tz_aware=True,
-            appname="webhook-dispatcher",
-            serverSelectionTimeoutMS=self._timeout_ms // 2,
-            connectTimeoutMS=self._timeout_ms // 2,
-            socketTimeoutMS=self._timeout_ms + 5_000,
-        )
+        """Raises StartupError for an address that is none, and for files it names that cannot be read."""
+        try:
+            return AsyncIOMotorClient(
+                self._url,
+                tz_aware=True,
+                appname="webhook-dispatcher",
+                serverSelectionTimeoutMS=self._timeout_ms // 2,
+                connectTimeoutMS=self._timeout_ms // 2,
+                socketTimeoutMS=self._timeout_ms + 5_000,
+            )
+        except (ValueError, OSError) as error:
+            raise StartupError(f"DISPATCHER_MONGODB_URL: {error}") from None
 
     async def atomically(self, work: Callable[[AsyncIOMotorClientSession], Coroutine[Any, Any, Result]]) -> Result:
         """All writes that `work` makes with its session, or none. It may be run again; StoreUnavailable when late."""
@@ -203,6 +207,11 @@ class Mongo:
     def seconds(self) -> float:
         """The database's time in seconds since the epoch."""
         return time.time() + self._offset
+
+    @property
+    def offset_seconds(self) -> float:
+        """How far the database's clock is ahead of ours, as last measured."""
+        return self._offset
 
     async def start(self) -> None:
         self._task = background(self._keep_time())
@@ -239,18 +248,19 @@ class Mongo:
         while True:
             await asyncio.sleep(CLOCK_SECONDS)
             try:
-                await self._measure_offset()
+                await self.measure_offset()
             except DependencyUnavailable as error:
                 log.warning("store.clock_unknown", error=str(error))
 
     async def prepare(self) -> None:
         """What `start` does in the background, once. Raises StoreUnavailable."""
-        await self._measure_offset()
+        await self.measure_offset()
         async with unavailable_if_gone():
             for collection, indexes in INDEXES.items():
                 await self.db[collection].create_indexes(indexes)
 
-    async def _measure_offset(self) -> None:
+    async def measure_offset(self) -> None:
+        """Raises StoreUnavailable."""
         sent = time.time()
         async with unavailable_if_gone():
             hello = await self.db.command("hello")

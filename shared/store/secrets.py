@@ -28,6 +28,11 @@ class SecretBox:
             raise StartupError("DISPATCHER_SECRET_KEYS: two entries have one id; each key needs an id of its own")
         self.first = next(iter(self._keys))
 
+    @property
+    def ids(self) -> list[str]:
+        """Of its keys."""
+        return list(self._keys)
+
     def close(self, text: str, owner: str) -> dict[str, Any]:
         """Encrypt for `owner` (a webhook's id): the box opens for nobody else."""
         nonce = os.urandom(_NONCE_BYTES)

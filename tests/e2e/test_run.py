@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -114,7 +115,7 @@ def ports() -> dict[str, str]:
 
 
 def env_of(folder: Path) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in (folder / "env").read_text().splitlines())
+    return dict(line.split("=", 1) for line in shlex.split((folder / "env").read_text()))
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ PATHS = {
         "services/delivery/service.py",
         "services/delivery/recorder.py",
         "services/delivery/sender.py",
-        "services/delivery/lookup.py",
+        "shared/lookup.py",
         "services/delivery/handshake.py",
         "services/delivery/limit.py",
         "shared/handover.py",

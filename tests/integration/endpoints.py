@@ -5,10 +5,10 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from services.delivery.network import Network
 from services.delivery.outcome import Answer
 from services.delivery.sender import Sender
 from shared.egress import Egress
+from shared.network import Network
 
 LOCAL = Egress("127.0.0.0/8", allow_http=True)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"

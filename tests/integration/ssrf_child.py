@@ -27,9 +27,9 @@ import json  # noqa: E402
 
 import uvloop  # noqa: E402
 
-from services.delivery.network import Network  # noqa: E402
 from services.delivery.sender import Sender  # noqa: E402
 from shared.egress import Egress  # noqa: E402
+from shared.network import Network  # noqa: E402
 
 
 async def main(asked: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -81,6 +82,7 @@ async def test_a_collector_that_hangs_is_not_waited_for_beyond_the_deadline(monk
             await made.stop(0)
         assert not answer.is_set()
         answer.set()
+        await until(lambda: not any("Otel" in thread.name for thread in threading.enumerate()), 20)
     assert [line["event"] for line in lines] == ["traces.left_behind"]
 
 

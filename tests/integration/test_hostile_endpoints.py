@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from deploy.local.servers import Server
-from services.delivery.network import Network
 from services.delivery.outcome import classify
+from shared.network import Network
 from shared.settings import EgressSettings
 from tests.certificates import Authority, serving
 from tests.cluster import SESSION, TENANT, Cluster, Receiver, cluster, receiver, until

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from services.delivery.lookup import GuardedLookup
-from services.delivery.network import Network
 from shared.contracts.failure import ErrorKind
 from shared.egress import Egress
+from shared.lookup import GuardedLookup
+from shared.network import Network
 from tests.cluster import until
 from tests.integration.endpoints import OK, answering, endpoint, post, sending
 from tests.integration.nameserver import NameServer, nameserver

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from services.delivery.network import Network
 from services.delivery.sender import Sender
 from shared.contracts.failure import ErrorKind
 from shared.egress import Egress
+from shared.network import Network
 from shared.settings import EgressSettings
 from tests.certificates import Authority, serving
 from tests.cluster import free_port

@@ -1,62 +1,54 @@
-"""Documents and dead letters as version 1 wrote them are read today, and today's have their shape."""
+"""Documents and dead letters as version 1 wrote them are read today, and version 1 can read today's."""
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import pytest
 import pytest_asyncio
-from bson import json_util
 
 from deploy.local.servers import Server
 from services.delivery.recorder import Recorder
+from services.scheduler.replays import Replays
 from shared.broker.publisher import Publisher
-from shared.contracts.delivery import Attempt, Dead, DeliveryRecord, Outcome, Step
+from shared.contracts.delivery import (
+    Attempt,
+    Cancelled,
+    Dead,
+    Decision,
+    DeliveryRecord,
+    Outcome,
+    Step,
+    Succeeded,
+    Wait,
+    WaitingFor,
+)
 from shared.contracts.event import AcceptedEvent
 from shared.contracts.failure import ErrorKind
+from shared.contracts.health import BreakerReport, BreakerState, News
 from shared.contracts.message import QueuedDelivery
+from shared.contracts.replay import Replay
 from shared.disabling import Disabling
 from shared.ids import event_key
 from shared.promoter import Promoter
 from shared.promotion import Promotion
+from shared.store.by_hand import ByHand
 from shared.store.deliveries import Deliveries
 from shared.store.events import Events
+from shared.store.health import FailingRule, WebhookHealths
+from shared.store.history import History
+from shared.store.jobs import REPLAY, Jobs
+from shared.store.keys import Keys
 from shared.store.mongo import Mongo
 from shared.store.secrets import SecretBox
 from shared.store.webhooks import Webhooks
 from tests.cluster import SECRET_KEYS, TENANT
+from tests.frozen import complaints, document, message
 from tests.integration.test_store import opened, webhook
 
-V1 = Path(__file__).resolve().parents[1] / "fixtures/v1"
 NOON = datetime(2025, 1, 15, 10, 30, tzinfo=UTC)
-
-
-def frozen(name: str) -> dict[str, Any]:
-    options = json_util.CANONICAL_JSON_OPTIONS.with_options(tz_aware=True, tzinfo=UTC)
-    document: dict[str, Any] = json_util.loads((V1 / f"{name}-document.json").read_text(), json_options=options)
-    return document
-
-
-def shape(value: Any) -> Any:
-    """Names and kinds without the values; None is a value of any kind."""
-    if isinstance(value, dict):
-        return {name: shape(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [shape(value[0])] if value else []
-    if isinstance(value, bool) or value is None:
-        return "bool" if value is not None else "null"
-    return "number" if isinstance(value, int | float) else type(value).__name__.lower()
-
-
-def same_shape(old: Any, new: Any) -> bool:
-    """Every name that was there is still there, with a value of the same kind; names may be added."""
-    if isinstance(old, dict):
-        return isinstance(new, dict) and all(name in new and same_shape(old[name], new[name]) for name in old)
-    if isinstance(old, list):
-        return isinstance(new, list) and (not old or not new or same_shape(old[0], new[0]))
-    return "null" in (old, new) or old == new
+WEEK = timedelta(days=7)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -67,29 +59,29 @@ async def mongo(mongodb: Server) -> Any:
 
 async def test_a_webhook_of_version_1(mongo: Mongo) -> None:
     webhooks = Webhooks(mongo, SecretBox(SECRET_KEYS))
-    document = frozen("webhook")
-    await mongo.db.webhooks.insert_one(document)
-    read = await webhooks.get(document["_id"])
+    stored = document("webhook")
+    await mongo.db.webhooks.insert_one(stored)
+    read = await webhooks.get(stored["_id"])
     assert read
     assert read.secrets == ("your-webhook-secret",)
     assert read.event_types == ("package.processing.completed", "session.*")
     assert (read.filter, read.max_attempts, read.version) == ({"field": "score.scaled", "gte": 0.8}, 5, 3)
     assert read.created_at == NOON
     await webhooks.insert(webhook(mongo, "webhook_new"))
-    written = await mongo.db.webhooks.find_one({"_id": "webhook_new"})
-    assert same_shape({**shape(document), "filter": "null"}, shape(written))
+    assert complaints("webhook-document", await mongo.db.webhooks.find_one({"_id": "webhook_new"})) == []
+    await webhooks.change("webhook_new", None, {"headers": {"X-Mine": "1"}, "paused": True})
+    await webhooks.deactivate("webhook_new", "gone")
+    assert complaints("webhook-document", await mongo.db.webhooks.find_one({"_id": "webhook_new"})) == []
 
 
 async def test_an_event_of_version_1(mongo: Mongo) -> None:
     events = Events(mongo, retention=timedelta(days=10))
-    document = frozen("event")
-    await mongo.db.events.insert_one(document)
+    await mongo.db.events.insert_one(document("event"))
     read = (await events.get([event_key(TENANT, "event_1")]))[event_key(TENANT, "event_1")]
     assert read.data == b'{"session_id":"s", "n":18446744073709551616,"x":1.10}'
     assert (read.type, read.timestamp) == ("session.created", "2025-01-15T10:30:00.000Z")
     await events.mark([AcceptedEvent(TENANT, "event_2", "session.created", read.timestamp, b"{}")])
-    written = await mongo.db.events.find_one({"_id": event_key(TENANT, "event_2")})
-    assert same_shape(shape(document), shape(written))
+    assert complaints("event-document", await events.find(event_key(TENANT, "event_2"))) == []
 
 
 class Caught:
@@ -103,19 +95,14 @@ class Caught:
 
 
 async def test_a_delivery_and_a_dead_letter_of_version_1(mongo: Mongo) -> None:
-    deliveries = Deliveries(mongo, retention=timedelta(days=7))
-    document, letter = frozen("delivery"), json.loads((V1 / "dead-letter.json").read_bytes())
-    await mongo.db.deliveries.insert_one(document)
+    deliveries = Deliveries(mongo, retention=WEEK)
+    letter = json.loads(message("dead-letter"))
+    await mongo.db.deliveries.insert_one(document("delivery"))
     record = DeliveryRecord.of((await deliveries.get(["delivery_0f"]))["delivery_0f"])
     assert record == DeliveryRecord.model_validate(letter["delivery"])
     assert (record.status, record.attempts[0].answer) == ("dead", "no \ufffd room")
 
-    body = msgspec.Raw(b"{}")
-    fresh = QueuedDelivery(
-        id="new", tenant_id=TENANT, webhook_id="w", event_id="e", event="session.created", created_at=0, body=body
-    )
-    await deliveries.insert([fresh], mongo.now())
-    failed = Attempt("k", 1, 1, 1, mongo.now(), 9, Outcome.RETRY, 503, ErrorKind.HTTP_STATUS, "detail", b"no room")
+    await deliveries.insert([fresh("new")], mongo.now())
     caught = Caught()
     recorder = Recorder(
         mongo=mongo,
@@ -126,13 +113,83 @@ async def test_a_delivery_and_a_dead_letter_of_version_1(mongo: Mongo) -> None:
         publisher=cast("Publisher", caught),
         promoter=Promoter(cast("Promotion", None)),
     )
-    await recorder.record([Step("new", TENANT, mongo.now(), 1, Dead("attempts_exhausted"), failed)])
-    assert same_shape(shape(document), shape((await deliveries.get(["new"]))["new"]))
-    (published,) = map(json.loads, caught.bodies)
-    assert same_shape(shape(letter), shape(published))
-    assert list(published["delivery"])[: len(letter["delivery"])] == list(letter["delivery"])
+    await recorder.record([Step("new", TENANT, mongo.now(), 1, Dead("attempts_exhausted"), failed(mongo))])
+    assert complaints("delivery-document", (await deliveries.get(["new"]))["new"]) == []
+    (published,) = caught.bodies
+    assert complaints("dead-letter", published) == []
+    assert list(json.loads(published)["delivery"])[: len(letter["delivery"])] == list(letter["delivery"])
 
 
-@pytest.mark.parametrize("name", ["webhook", "event", "delivery"])
-def test_every_document_carries_its_version(name: str) -> None:
-    assert frozen(name)["v"] == 1
+def fresh(name: str) -> QueuedDelivery:
+    body = msgspec.Raw(b"{}")
+    return QueuedDelivery(
+        id=name, tenant_id=TENANT, webhook_id="w", event_id="e", event="session.created", created_at=0, body=body
+    )
+
+
+def failed(mongo: Mongo) -> Attempt:
+    return Attempt("k", 1, 1, 1, mongo.now(), 9, Outcome.RETRY, 503, ErrorKind.HTTP_STATUS, "detail", b"no room")
+
+
+@pytest.mark.parametrize("why", WaitingFor)
+async def test_version_1_reads_a_delivery_that_waits_today(mongo: Mongo, why: WaitingFor) -> None:
+    await reads_a_delivery_of(mongo, Wait(mongo.now(), why))
+
+
+@pytest.mark.parametrize("decision", [Succeeded(), Dead("expired"), Cancelled("webhook_deleted")])
+async def test_version_1_reads_a_delivery_that_ends_today(mongo: Mongo, decision: Decision) -> None:
+    await reads_a_delivery_of(mongo, decision)
+
+
+async def reads_a_delivery_of(mongo: Mongo, decision: Decision) -> None:
+    deliveries = Deliveries(mongo, retention=WEEK)
+    await deliveries.insert([fresh("d")], mongo.now())
+    assert complaints("delivery-document", (await deliveries.get(["d"]))["d"]) == []
+    await deliveries.record([Step("d", TENANT, mongo.now(), 1, decision, failed(mongo))])
+    assert complaints("delivery-document", (await deliveries.get(["d"]))["d"]) == []
+    await ByHand(mongo, retention=WEEK).begin_round(["d"], mongo.now())
+    assert complaints("delivery-document", (await deliveries.get(["d"]))["d"]) == []
+
+
+async def test_a_key_of_version_1(mongo: Mongo) -> None:
+    keys = Keys(mongo, admin_key="")
+    stored = document("key")
+    await mongo.db.api_keys.insert_one(stored)
+    read = await keys.holder(stored["_id"])
+    assert (read.id, read.tenant_id, read.scopes) == (stored["id"], TENANT, {"read", "write"})
+    assert read.expires_at == stored["expires_at"]
+    made, _ = await keys.create(None, frozenset({"admin"}), name="operators")
+    await keys.holder(made["_id"])
+    assert complaints("key-document", await mongo.db.api_keys.find_one({"_id": made["_id"]})) == []
+
+
+async def test_a_replay_of_version_1(mongo: Mongo) -> None:
+    jobs, stored = Jobs(mongo), document("replay")
+    await mongo.db.jobs.insert_one(stored)
+    assert Replay.of(stored).sent == 40
+    by_hand = ByHand(mongo, retention=WEEK)
+    replays = Replays(mongo=mongo, jobs=jobs, history=History(mongo), by_hand=by_hand)
+    claimed = await jobs.claim("mine", mongo.now(), timedelta(seconds=10))
+    assert claimed
+    assert complaints("replay-document", claimed) == []
+    await replays.step(claimed)
+    ended = await jobs.get(REPLAY, stored["_id"], TENANT)
+    assert ended
+    assert (ended["status"], ended["sent"]) == ("done", 40)
+    assert complaints("replay-document", ended) == []
+
+
+async def test_health_of_version_1(mongo: Mongo) -> None:
+    healths, stored = WebhookHealths(mongo), document("health")
+    await mongo.db.webhook_health.insert_one(stored)
+    read = (await healths.of([stored["_id"]]))[stored["_id"]]
+    assert (read.failures, read.last_error) == (21, "the endpoint answered 503")
+    assert (read.breaker, read.last_failure_at) == (BreakerState.CLOSED, "2025-01-15T10:30:00.000Z")
+    assert await healths.failing(FailingRule(20, 3, timedelta(days=5))) == [stored["_id"]]
+    now = mongo.now()
+    news = News(
+        "w", TENANT, failure_at=now, slow_at=now, deferred_until=now, error="e", failures=1, days={"2026-01-02"}
+    )
+    for told in (news, News("w", TENANT, success_at=now)):
+        await healths.save([told], "worker", {"w": BreakerReport(now, now)}, [])
+        assert complaints("health-document", await mongo.db.webhook_health.find_one({"_id": "w"})) == []

@@ -19,6 +19,9 @@ COMMANDS = {
     "events publish": ("standard input", "--idempotency-key", "nothing is repeated"),
     "events tail": ("--deliveries", "Ctrl-C"),
     "keys create": ("never again", "--scope", "--expires"),
+    "doctor": ("--service", "Nothing is changed", "130 after Ctrl-C"),
+    "load": ("--per-second", "--sessions", "--http", "tenant of your own", "130 after Ctrl-C"),
+    "migrate": ("--replace-indexes", "run it again"),
     "parked": ("share it",),
     "parked list": ("--tenant", "--from", "2h", "--limit"),
     "parked show": ("--raw",),
@@ -27,6 +30,7 @@ COMMANDS = {
     "replay start": ("--per-second", "--which", "--dry-run", "--wait", "replay cancel"),
     "webhooks create": ("--secret-file", "never again", "--filter"),
     "webhooks update": ("--pause", "--resume", "--enable", "--disable", "--clear"),
+    "status": ("--watch", "--service", "130 after Ctrl-C"),
 }
 
 

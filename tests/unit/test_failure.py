@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from services.delivery.failure import failed, late
-from services.delivery.lookup import BlockedAddress, LookupFailed
 from services.delivery.outcome import Answer
 from services.delivery.wire import Exchange, Wire
 from shared.contracts.failure import ErrorKind
+from shared.lookup import BlockedAddress, LookupFailed
 from tests.certificates import Authority
 
 PEER: Any = (2, 1, 6, "", ("203.0.113.5", 443))

@@ -1,7 +1,5 @@
 """Delivery messages: frozen examples are read, and what is written today has their shape."""
 
-from pathlib import Path
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -9,13 +7,12 @@ from hypothesis import strategies as st
 
 from shared.contracts.message import DeliveryMessage, Marker, QueuedDelivery, batches, decode, encode
 from shared.errors import InvalidMessage
+from tests import frozen
 
-FIXTURES = Path(__file__).resolve().parents[1] / "fixtures/v1"
-FROZEN = (FIXTURES / "delivery-message.json").read_bytes().strip()
+FROZEN, FROZEN_MARKER = frozen.message("delivery-message"), frozen.message("marker")
 TEMPLATE = QueuedDelivery(
     id="", tenant_id="t", webhook_id="w", event_id="e", event="x", created_at=0, body=msgspec.Raw()
 )
-FROZEN_MARKER = (FIXTURES / "marker.json").read_bytes().strip()
 
 
 def test_the_frozen_message_is_read_and_written_the_same() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from services.delivery.network import Network
 from shared.errors import StartupError
+from shared.network import Network
 from shared.settings import EgressSettings
 from tests.certificates import Authority
 

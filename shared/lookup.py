@@ -31,6 +31,10 @@ class LookupFailed(OSError):
     """A name has no address that could be found; says why."""
 
 
+class NoSuchName(LookupFailed):
+    """The name servers did answer: there is none."""
+
+
 class Lookup(AbstractResolver):
     """Asks `servers` (`ip` or `ip:port`; none: those of the system) after the hosts file.
 
@@ -52,7 +56,7 @@ class Lookup(AbstractResolver):
                 host.rstrip("."), family=family, port=port, type=socket.SOCK_STREAM, flags=_UNSORTED
             )
         except aiodns.error.DNSError as error:
-            raise LookupFailed(_why(host, error)) from None
+            raise _failure(host, error) from None
         return [_result(host, port, node.addr[0].decode("ascii")) for node in found.nodes]
 
     async def close(self) -> None:
@@ -93,8 +97,9 @@ def _result(host: str, port: int, address: str) -> ResolveResult:
     return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST)
 
 
-def _why(host: str, error: aiodns.error.DNSError) -> str:
+def _failure(host: str, error: aiodns.error.DNSError) -> LookupFailed:
     number = error.args[0] if error.args else None
     if number in _UNKNOWN:
-        return f"no address was found for {host}: the name does not exist, or has neither an A nor an AAAA record"
-    return f"no address was found for {host}: {_WORDS.get(number, 'the look-up failed')}"
+        why = "the name does not exist, or has neither an A nor an AAAA record"
+        return NoSuchName(f"no address was found for {host}: {why}")
+    return LookupFailed(f"no address was found for {host}: {_WORDS.get(number, 'the look-up failed')}")

@@ -1,0 +1,1 @@
+"""The image, and everything in containers on one machine: what `make image up down logs` do."""

@@ -1,6 +1,5 @@
 """Every shell block of the README and of `docs/` does what it is there for, on a site that `make run` started."""
 
-import json
 import os
 import re
 import subprocess
@@ -28,6 +27,8 @@ ELSEWHERE = {
     "test": "what runs this",
     "check": "a part of make test",
     "faults": "a part of make test",
+    "up": "tests/containers/test_site.py::test_up_delivers_one_event_of_each_type_as_the_sample_itself_tells",
+    "down": "tests/containers/test_site.py",
 }
 """Targets of make that pages name, and who runs what they start."""
 RUNBOOKS = "docs/runbooks/"
@@ -82,8 +83,7 @@ def reader(site: Path, judge: str, door: str) -> Reader:
     body = {"tenant_id": TENANT, "scopes": ["admin"]}
     key = call(env, env["DISPATCHER_API_URL"] + "/api/v1/api-keys", body)["key"]
     promtool = tool("promtool", package="prometheus").parent
-    secrets = json.loads((site / ".local/run/keys.json").read_text())["secret_keys"]
-    ours = {"API": env["DISPATCHER_API_URL"], "KEY": key, "PROMETHEUS": judge, "DISPATCHER_SECRET_KEYS": secrets}
+    ours = {"API": env["DISPATCHER_API_URL"], "KEY": key, "PROMETHEUS": judge}
     ours |= {"FORKS": forks.__file__, "FORKS_DOOR": door}
     return Reader(site, env={**env, **ours, "PATH": f"{promtool}:{os.environ['PATH']}"})
 

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable
 
 import pytest
+import typer
 
+from services.cli.__main__ import app
 from shared.broker.topology import EXCHANGES, QUEUES
 from shared.contracts.delivery import Status, WaitingFor
 from shared.contracts.event_types import GUIDE_TYPES
@@ -36,6 +38,10 @@ def test_the_architecture_names_every_queue_and_collection() -> None:
 def test_producers_are_told_every_event_type_and_receivers_every_kind_of_failure() -> None:
     assert not missing(PRODUCERS, GUIDE_TYPES)
     assert not missing(RECEIVERS, ErrorKind)
+
+
+def test_every_command_of_the_operators_is_in_the_table() -> None:
+    assert not missing(Page(PROJECT / "docs/operate.md"), typer.main.get_command(app).commands)
 
 
 def test_routes_exist_that_pages_name(monkeypatch: pytest.MonkeyPatch) -> None:

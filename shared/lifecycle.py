@@ -70,10 +70,10 @@ class HttpServer:
     async def start(self) -> None:
         service = self._service
         service.app.add_routes(_health(service))
-        self._runner = web.AppRunner(service.app, access_log=None)
+        self._runner = web.AppRunner(service.app, access_log=None, shutdown_timeout=2)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, service.host, service.port, shutdown_timeout=2).start()
+            await web.TCPSite(self._runner, service.host, service.port).start()
         except OSError as error:
             what = f"cannot listen on {service.host}:{service.port} ({error.strerror})"
             raise StartupError(f"{what}; set DISPATCHER_{service.name.upper()}_PORT") from None

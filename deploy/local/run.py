@@ -13,7 +13,10 @@ from deploy.local.keys import write_private
 from deploy.local.progress import TerminalProgress
 from deploy.local.sample import SampleEndpoint
 from deploy.local.showcase import show
-from deploy.local.site import Site, SiteFailed, site
+from deploy.local.site import SERVICES, Site, SiteFailed, site
+
+_NAMES = ("AMQP_URL", "MONGODB_URL", "ADMIN_KEY", "SECRET_KEYS", "EGRESS_ALLOW", "ALLOW_HTTP")
+_TOLD = tuple(f"DISPATCHER_{name}" for name in (*_NAMES, *(f"{name.upper()}_PORT" for name in SERVICES)))
 
 
 def main() -> int:
@@ -60,9 +63,9 @@ async def _stay_up(running: Site, env: Path) -> None:
 
 
 def _env_lines(running: Site) -> str:
-    """What the services were started with, so that operators' commands find all that they do."""
-    ours = {name: value for name, value in running.env.items() if name.startswith("DISPATCHER_")}
-    values = {**ours, "DISPATCHER_API_URL": running.url("api"), "DISPATCHER_INGEST_URL": running.url("ingest")}
+    """What operators' commands need to find all that the services use."""
+    addresses = {"DISPATCHER_API_URL": running.url("api"), "DISPATCHER_INGEST_URL": running.url("ingest")}
+    values = {**addresses, **{name: running.env[name] for name in _TOLD}}
     return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
 
 

@@ -47,9 +47,9 @@ class SampleEndpoint:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         app = web.Application()
         app.add_routes([web.post(PATH, self._receive), web.get("/arrivals", self._account)])
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, shutdown_timeout=1).start()
+        await web.TCPSite(self._runner, host, port).start()
         self.url = "http://{}:{}{}".format(*self._runner.addresses[0][:2], PATH)
 
     async def stop(self) -> None:

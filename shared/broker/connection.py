@@ -8,7 +8,12 @@ from typing import Any
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed, ProbableAuthenticationError
+from aio_pika.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelPreconditionFailed,
+    ProbableAuthenticationError,
+)
 from aiormq.abc import AbstractChannel as RawChannel
 from aiormq.exceptions import InvalidFrameError
 from yarl import URL
@@ -57,10 +62,10 @@ async def connect(url: str, name: str) -> AbstractConnection:
             return await aio_pika.connect(
                 address, timeout=CONNECT_TIMEOUT_SECONDS, client_properties={"connection_name": name}
             )
-        except ProbableAuthenticationError:
+        except (AuthenticationError, ProbableAuthenticationError) as error:
             raise DependencyUnavailable(
                 f"RabbitMQ refuses user {address.user!r} or its password, as DISPATCHER_AMQP_URL has them"
-            ) from None
+            ) from error
         except InvalidFrameError as error:
             if "Connection.OpenOk" not in str(error):
                 raise
@@ -68,7 +73,7 @@ async def connect(url: str, name: str) -> AbstractConnection:
             raise DependencyUnavailable(
                 f"RabbitMQ refuses virtual host {address.path[1:]!r}: it does not exist, or user {address.user!r} "
                 "may not use it (see `rabbitmqctl list_vhosts` and `list_permissions`)"
-            ) from None
+            ) from error
 
 
 async def raw_channel(channel: AbstractChannel) -> RawChannel:

@@ -4,8 +4,10 @@ import gc
 import os
 import re
 import shlex
+import socket
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +67,17 @@ class Patient:
 
     async def run(self, *arguments: str, **changes: str) -> Ended:
         return await ended(await started(self.environment(**changes), *arguments))
+
+
+@contextmanager
+def silent_ports(number: int) -> Iterator[list[int]]:
+    """Where nobody listens, and nobody else's tests come to: they are held. A service of ours could listen there."""
+    with ExitStack() as stack:
+        held = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for one in held:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(("127.0.0.1", 0))
+        yield [one.getsockname()[1] for one in held]
 
 
 def failed(found: Iterable[Finding]) -> dict[str, Finding]:

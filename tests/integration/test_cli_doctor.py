@@ -6,7 +6,7 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,16 @@ from deploy.local.mongodb import NativeMongoDB, is_writable_primary
 from deploy.local.readiness import accepts_connections
 from deploy.local.servers import Server
 from services.cli.checks.finding import State
+from services.cli.readiness import SERVICES
 from shared.broker.connection import connect, declare
 from shared.broker.topology import BULK, EXCHANGES, FANOUT, PARKED, QUEUES
 from shared.store.secrets import SecretBox, new_entry
 from shared.store.webhooks import Webhooks
 from tests.certificates import Authority, serving
-from tests.cluster import SECRET_KEYS, free_port, until
+from tests.cluster import SECRET_KEYS, until
 from tests.commands import ended, started
 from tests.integration.nameserver import nameserver
-from tests.integration.patient import Patient, broker_commands, only, our_commands, well
+from tests.integration.patient import Patient, broker_commands, only, our_commands, silent_ports, well
 from tests.integration.test_cli import made
 from tests.integration.test_store import opened
 from tests.rabbitmqctl import rabbitmqctl
@@ -44,16 +45,18 @@ async def healthy(rabbitmq: Server, mongodb: Server) -> AsyncIterator[tuple[dict
         channel = await connection.channel()
         for queue in QUEUES:
             await (await channel.get_queue(queue.name)).purge()
-    async with opened(mongodb.url) as mongo, nameserver({"example.com": [["198.20.0.1"]]}) as names:
+    known = {"example.com": [["198.20.0.1"]]}
+    async with opened(mongodb.url) as mongo, nameserver(known) as dns, AsyncExitStack() as stack:
+        ports = stack.enter_context(silent_ports(len(SERVICES)))
         settings = {
             "AMQP_URL": rabbitmq.url,
             "MONGODB_URL": mongodb.url,
             "MONGODB_DATABASE": mongo.db.name,
             "STORE_TIMEOUT_SECONDS": "3",
-            "DNS_SERVERS": names.address,
+            "DNS_SERVERS": dns.address,
             "EGRESS_ALLOW": "",
             "ALLOW_HTTP": "false",
-            **{f"{name}_PORT": str(free_port()) for name in ("INGEST", "FANOUT", "DELIVERY", "SCHEDULER", "API")},
+            **{f"{name.upper()}_PORT": str(port) for name, port in zip(SERVICES, ports, strict=True)},
         }
         yield settings, mongo.db
 
@@ -80,8 +83,8 @@ async def test_nothing_is_wrong_with_a_site_that_is_well(patient: Patient) -> No
 
 
 async def test_a_broker_that_is_away(patient: Patient) -> None:
-    port = free_port()
-    found = {one.check: one for one in await patient.examined(AMQP_URL=f"amqp://u:word@127.0.0.1:{port}/")}
+    with silent_ports(1) as [port]:
+        found = {one.check: one for one in await patient.examined(AMQP_URL=f"amqp://u:word@127.0.0.1:{port}/")}
     assert found["broker"].state is State.FAILED
     assert f"no answer from 127.0.0.1:{port}/" in found["broker"].found
     assert str(found["broker"].remedy).startswith("start RabbitMQ")
@@ -170,11 +173,9 @@ async def test_messages_that_nobody_takes(patient: Patient) -> None:
 
 
 async def test_a_database_that_is_away(patient: Patient) -> None:
-    port = free_port()
-    found = {
-        one.check: one
-        for one in await patient.examined(MONGODB_URL=f"mongodb://u:word@127.0.0.1:{port}/?replicaSet=rs0")
-    }
+    with silent_ports(1) as [port]:
+        url = f"mongodb://u:word@127.0.0.1:{port}/?replicaSet=rs0"
+        found = {one.check: one for one in await patient.examined(MONGODB_URL=url)}
     assert found["store"].state is State.FAILED
     assert "Connection refused" in found["store"].found
     assert "Topology" not in found["store"].found

@@ -87,7 +87,6 @@ async def test_a_pod_is_given_the_secrets_it_cannot_start_without_and_no_others(
     assert needs == REQUIRED & set(env)
 
 
-@pytest.mark.filterwarnings("ignore:shutdown_timeout should be set:DeprecationWarning")
 async def test_probes_and_prometheus_ask_where_services_answer(prod: Rendered) -> None:
     [monitor] = prod.of("PodMonitor")
     [scraped] = monitor["spec"]["podMetricsEndpoints"]

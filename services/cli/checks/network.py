@@ -85,7 +85,7 @@ async def _asked(server: str | None, name: str) -> Finding:
         async with asyncio.timeout(_LOOKUP_SECONDS):
             found = await lookup.resolve(name, family=socket.AF_UNSPEC)
     except NoSuchName as error:
-        return warning(check, str(error), "--name one that has to be known")
+        return warning(check, str(error), "ask for a name that has to be known: doctor --name hooks.example.com")
     except LookupFailed as error:
         return failed(check, str(error), remedy)
     except TimeoutError:

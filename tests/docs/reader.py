@@ -19,7 +19,7 @@ set -euo pipefail
 curl() { command curl -sS --fail-with-body "$@"; }
 python() {
     if [ "${2:-}" = services.cli ]; then shift 2; set -- -S -E "$FORKS" "$FORKS_DOOR" "$@"; fi
-    command python "$@"
+    "$READERS_PYTHON" "$@"
 }
 """
 _AFTER = '\nenv -0 > "$READERS_ENV"\n'
@@ -36,9 +36,9 @@ class Reader:
 
     def __post_init__(self) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("DISPATCHER_")}
-        self.env = {**inherited, "PYTHONPATH": str(PROJECT), "COLUMNS": "200", **self.env}
-        self.env["PATH"] = f"{Path(sys.executable).parent}:{self.env['PATH']}"
-        self.env["READERS_ENV"] = str(self.folder / "readers-env")
+        ours = {"PYTHONPATH": str(PROJECT), "COLUMNS": "200", "READERS_PYTHON": sys.executable}
+        ours["READERS_ENV"] = str(self.folder / "readers-env")
+        self.env = {**inherited, **ours, **self.env}
 
     def follow(self, block: Block) -> str:
         """What it prints. Fails with it when a command fails."""

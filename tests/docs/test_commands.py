@@ -107,6 +107,8 @@ def test_a_page_s_commands_work_one_after_the_other(page: Page, reader: Reader, 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_targets_of_make_exist_and_something_runs_them(page: Page) -> None:
     makefile = (PROJECT / "Makefile").read_text()
+    for target in re.findall(r"`(?:[A-Z_]+=\w+ )?make ([a-z0-9-]+)", page.text):
+        assert f"\n{target}:" in makefile, f"make {target}"
     for block in page.blocks("sh"):
         for target in only_make(block.text):
             assert f"\n{target}:" in makefile, f"{block}: make {target}"

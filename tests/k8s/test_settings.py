@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 from aiohttp import ClientSession
 
+from services.__main__ import NAMES
 from shared.errors import StartupError
 from shared.lifecycle import HttpServer, Service
 from shared.settings import ALL_SETTINGS, load
@@ -42,6 +43,7 @@ def test_each_service_is_deployed_by_its_name(site: Rendered) -> None:
     assert set(site.services) == SERVICES
     assert {name: made.container["args"] for name, made in site.services.items()} == {name: [name] for name in SERVICES}
     assert site.workloads["migrate"].container["args"] == ["cli", "migrate"]
+    assert {"cli", *SERVICES} <= set(NAMES), "what the image's entrypoint runs"
     assert not any("command" in made.container for made in site.services.values()), "the image has its entrypoint"
 
 

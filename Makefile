@@ -89,6 +89,10 @@ bench-api: $(DEV_READY) ## measure how long each list and detail request of the 
 bench-pages: $(DEV_READY) ## measure each page of the dashboard with 200,000 deliveries: p50, p95, p99, bytes (a minute)
 	@exec $(PYTHON) -m tests.bench.pages
 
+.PHONY: docs
+docs: $(DEV_READY) ## write again those pages that are made from the code
+	@exec $(PYTHON) -m tests.docs
+
 OVERLAY ?= dev
 
 .PHONY: k8s-render

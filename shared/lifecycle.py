@@ -15,14 +15,15 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, disable_created_metrics, generate_latest
 
 from shared import logs
+from shared.checks import Check, failed
 from shared.errors import DispatcherError, StartupError
 from shared.metrics import running
-from shared.pulse import Check, Pulse, failed
 from shared.settings import DrainSettings, LogSettings, load
 from shared.web import answer_malformed_requests_alike
 
 log = structlog.get_logger()
 _failures: list[BaseException] = []
+_PULSE_SECONDS = 5
 
 
 class Part(Protocol):
@@ -58,6 +59,25 @@ def _health(service: Service) -> list[web.RouteDef]:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)]
+
+
+class Pulse:
+    """The part that keeps asking, for the metrics: so that who scrapes them waits for no dependency."""
+
+    def __init__(self, checks: dict[str, Check]) -> None:
+        self._checks = checks
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._running = background(self._run())
+
+    async def stop(self, deadline: float) -> None:
+        await cancel(self._running)
+
+    async def _run(self) -> None:
+        while True:
+            await failed(self._checks)
+            await asyncio.sleep(_PULSE_SECONDS)
 
 
 class HttpServer:

@@ -36,7 +36,7 @@ class Error(BaseModel):
     details: dict[str, Any]
 
 
-class _AsWritten(GenerateJsonSchema):
+class AsWritten(GenerateJsonSchema):
     """Examples keep the order of their fields."""
 
     def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
@@ -85,7 +85,7 @@ def _schemas(routes: Iterable[Route]) -> tuple[dict[type[BaseModel], Json], Json
     references, found = models_json_schema(
         list(models),  # type: ignore[arg-type]  # the names of the modes are literals
         ref_template="#/components/schemas/{model}",
-        schema_generator=_AsWritten,
+        schema_generator=AsWritten,
     )
     by_model = {model: schema for (model, _), schema in references.items()}
     return by_model, dict(sorted(found["$defs"].items()))  # type: ignore[return-value]  # all are models

@@ -3,7 +3,7 @@
 import json
 import re
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 rule_files: ["{rules}"]
 scrape_configs:
   - job_name: dispatcher
-    file_sd_configs: [{{files: ["{targets}"]}}]
+    static_configs: [{{targets: {targets}}}]
 """
 
 
@@ -39,15 +39,7 @@ def impatient(rules: str, limits: Mapping[str, str]) -> str:
 @dataclass(frozen=True)
 class Prometheus:
     url: str
-    targets: Path
     http: ClientSession
-
-    async def scrape(self, *urls: str) -> None:
-        """These from now on; returns when each was scraped, so that what happens next is seen as a change."""
-        partial = self.targets.with_suffix(".partial")
-        partial.write_text(json.dumps([{"targets": [url.removeprefix("http://") for url in urls]}]))
-        partial.rename(self.targets)
-        await until(lambda: self.query(f"count(up == 1) == {len(urls)}"), 30)
 
     async def query(self, expression: str) -> list[dict[str, Any]]:
         """Series as Prometheus answers them: `metric` (labels) and `value` (time, text)."""
@@ -63,32 +55,36 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def prometheus(folder: Path, limits: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Prometheus]:
-    """Started, and ended at the end. `limits`: what of the rules to replace by what."""
-    url, rules, targets = f"127.0.0.1:{free_port()}", folder / "rules.yml", folder / "targets.json"
+async def prometheus(
+    folder: Path, urls: Sequence[str], limits: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[Prometheus]:
+    """It has scraped each of these when it is there, so that what happens next is seen as a change.
+
+    `limits`: what of the rules to replace by what.
+    """
+    address, rules, config = f"127.0.0.1:{free_port()}", folder / "rules.yml", folder / "prometheus.yml"
     rules.write_text(impatient(RULES.read_text(), limits))
-    targets.write_text("[]")
-    (folder / "prometheus.yml").write_text(_CONFIG.format(rules=rules, targets=targets))
+    targets = [url.removeprefix("http://") for url in urls]
+    config.write_text(_CONFIG.format(rules=rules, targets=json.dumps(targets)))
     command = [
-        *(str(tool("prometheus", package="prometheus")), f"--config.file={folder / 'prometheus.yml'}"),
-        *(f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={url}"),
+        *(str(tool("prometheus", package="prometheus")), f"--config.file={config}"),
+        *(f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={address}"),
     ]
     log = folder / "prometheus.log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out)  # noqa: ASYNC220 - it returns at once
     try:
         async with ClientSession() as http:
-            made = Prometheus(f"http://{url}", targets, http)
-            await until(lambda: _ready(made), 30, log.read_text)
+            made = Prometheus(f"http://{address}", http)
+            await until(lambda: _scraped(made, len(urls)), 30, log.read_text)
             yield made
     finally:
         process.kill()
         process.wait()
 
 
-async def _ready(made: Prometheus) -> bool:
+async def _scraped(made: Prometheus, targets: int) -> bool:
     try:
-        async with made.http.get(made.url + "/-/ready") as response:
-            return response.status == 200
-    except ClientError:
+        return bool(await made.query(f"count(up == 1) == {targets}"))
+    except (ClientError, AssertionError):  # not ready
         return False

@@ -1,4 +1,4 @@
-"""What an endpoint's answer means. Pure; the rules are a table in the README."""
+"""What an endpoint's answer means. Pure; the rules are a table in `docs/receivers.md`."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime

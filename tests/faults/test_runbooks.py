@@ -36,7 +36,6 @@ async def site(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> As
             cluster(folder, *urls, "ingest", "fanout", "delivery", "api", **SETTINGS)
         )
         endpoint = await stack.enter_async_context(receiver())
-        judge = await stack.enter_async_context(prometheus(folder, LIMITS))
         between = await stack.enter_async_context(link(servers.rabbitmq.url))
         near = services.ingest
         services.add("ingest", AMQP_URL=between.url)
@@ -46,7 +45,8 @@ async def site(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> As
         await services.ready()
         for event_type, fields in WEBHOOKS:
             await services.create_webhook(f"{endpoint.url}/{event_type}", event_type, **fields)
-        await judge.scrape(*(service.url for service in services.services))
+        scraped = [service.url for service in services.services]
+        judge = await stack.enter_async_context(prometheus(folder, scraped, LIMITS))
         made = await stack.enter_async_context(watched(services, endpoint, judge, between))
         for alert in alerts():
             await made.until_it_is_quiet(alert)  # what it looks at was not there before the first scrape

@@ -67,10 +67,9 @@ class Watched:
 
     async def look(self, alert: str, env: Mapping[str, str]) -> None:
         """What the runbook looks at can be looked at; what is seen may be a failure."""
-        for command in commands(alert, "Look").splitlines():
-            seen = self._start(command, env)
-            code = await asyncio.to_thread(seen.process.wait, 60)
-            assert code in (0, 1), seen
+        looks = [self._start(command, env) for command in commands(alert, "Look").splitlines()]
+        for one in looks:
+            assert await asyncio.to_thread(one.process.wait, 60) in (0, 1), one
 
     def follow(self, alert: str, env: Mapping[str, str]) -> Followed:
         """The runbook's remedy."""

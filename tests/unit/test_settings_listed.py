@@ -1,4 +1,4 @@
-"""Settings, `deploy/.env.example` and the README tell the same story."""
+"""Settings and `deploy/.env.example` tell the same story."""
 
 from pathlib import Path
 
@@ -28,14 +28,6 @@ def test_the_example_lists_every_setting_with_its_default_and_meaning() -> None:
     for name, field in SETTINGS.items():
         expected += [f"# {field.description}", f"{name}={shown_default(field)}"]
     assert [line for line in lines if line and not line.startswith("##")] == expected
-
-
-def test_the_readme_lists_every_setting_with_its_default_and_meaning() -> None:
-    rows = [line for line in (PROJECT / "README.md").read_text().splitlines() if line.startswith("| `DISPATCHER_")]
-    assert rows == [
-        f"| `{name}` | {f'`{shown_default(field)}`' if shown_default(field) else ''} | {field.description} |"
-        for name, field in SETTINGS.items()
-    ]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from yarl import URL
 from services.cli.pace import pause
 from services.cli.refusal import Away, Busy, refusal
 from services.cli.running import complain, unless_stopped
+from services.cli.showing import harmless
 
 _ATTEMPTS = 4
 _MOST_OF_A_PAGE = 200
@@ -39,7 +40,7 @@ class Answer:
 
     @property
     def indented(self) -> str:
-        return msgspec.json.format(self.raw, indent=2).decode()
+        return harmless(msgspec.json.format(self.raw, indent=2).decode())
 
 
 @dataclass(frozen=True, slots=True)

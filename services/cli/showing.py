@@ -1,5 +1,7 @@
 """What is printed: safe for terminals whatever an endpoint or a producer sent, and JSON for programs."""
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +13,7 @@ from rich.text import Text
 from shared.readable import plain, printable
 
 _ANY_WIDTH = 100_000
+_NOT_ASCII = re.compile(r"[^\n -~]")
 
 
 def json_line(value: Any) -> bytes:
@@ -18,7 +21,17 @@ def json_line(value: Any) -> bytes:
 
 
 def print_json(value: Any) -> None:
-    print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    print(harmless(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()))
+
+
+def print_line(value: Any) -> None:
+    """At once, for who reads lines of JSON as they come."""
+    print(harmless(orjson.dumps(value).decode()), flush=True)
+
+
+def harmless(text: str) -> str:
+    """The same JSON: what could drive a terminal stands in strings only, where it has another spelling."""
+    return _NOT_ASCII.sub(lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:

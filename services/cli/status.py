@@ -9,7 +9,7 @@ import typer
 from services.cli.choice import AsJson
 from services.cli.readiness import Named, addresses, named
 from services.cli.running import DONE, LEFT, run_until_stopped
-from services.cli.showing import json_line
+from services.cli.showing import print_line
 from services.cli.site import Site, Watch
 from services.cli.site_view import as_dict, tell
 from shared import wiring
@@ -59,7 +59,7 @@ def status(
 def _show(site: Site, *, as_json: bool, clear: bool) -> None:
     """JSON is a line for each look, for who reads them as they come."""
     if as_json:
-        sys.stdout.buffer.write(json_line(as_dict(site)))
+        print_line(as_dict(site))
     else:
         print(_CLEAR if clear and sys.stdout.isatty() else "", end="")
         tell(site)

@@ -1,6 +1,5 @@
 """Shows events, and deliveries if wanted, as they come: what the API lists, read again and again."""
 
-import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +10,7 @@ from services.cli.following import Entry, Following
 from services.cli.pace import pause
 from services.cli.refusal import Missing
 from services.cli.running import complain
-from services.cli.showing import json_line
+from services.cli.showing import print_line
 from shared.contracts.delivery import LIVE
 from shared.errors import DependencyUnavailable
 from shared.readable import printable
@@ -88,11 +87,10 @@ class _Followed:
     def _show(self, entry: Entry) -> None:
         kind = "event" if self._name == "events" else "delivery"
         if self._wanted.as_json:
-            sys.stdout.buffer.write(json_line({"kind": kind, **entry}))
+            print_line({"kind": kind, **entry})
         else:
             cells = _event_cells(entry) if kind == "event" else _delivery_cells(entry)
-            print(*(printable(str(cell)) for cell in cells if cell is not None), sep="  ")
-        sys.stdout.flush()
+            print(*(printable(str(cell)) for cell in cells if cell is not None), sep="  ", flush=True)
 
 
 def _state(delivery: Entry) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.showing import json_line
+from services.cli.showing import harmless, json_line
 from services.cli.tally import Tally, counted
 from shared.readable import body_fields, plain, printable, readable
 
@@ -53,6 +53,13 @@ def test_json_is_indented_and_its_numbers_stay_as_they_were_written() -> None:
 
 def test_bytes_that_are_no_text_are_shown_as_escapes() -> None:
     assert readable(b"\xff\x1b]0;title\x07") == r"\xff\x1b]0;title\x07"
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_json_drives_no_terminal_and_says_the_same(text: str) -> None:
+    said = orjson.dumps({text: [text]}, option=orjson.OPT_INDENT_2).decode()
+    assert harmless(said).replace("\n", "").isprintable()
+    assert orjson.loads(harmless(said)) == {text: [text]}
 
 
 @given(header_values)

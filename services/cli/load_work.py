@@ -71,6 +71,7 @@ class LoadWork:
         self._places = asyncio.Semaphore(ON_THEIR_WAY)
         self._under_way: set[asyncio.Task[None]] = set()
         self._away = False
+        self._broken: BaseException | None = None
         self._ended = asyncio.Event()
 
     async def run(self, per_second: float) -> None:
@@ -83,6 +84,8 @@ class LoadWork:
             await self._ended.wait()
         interruption.cancel()
         await self._last_answers()
+        if self._broken:
+            raise self._broken
         self._load.seconds = time.monotonic() - began
         self._load.stopped = self._stopped.is_set() and self._load.confirmed < self._load.wanted
 
@@ -109,6 +112,9 @@ class LoadWork:
     def _done(self, sending: "asyncio.Task[None]") -> None:
         self._under_way.discard(sending)
         self._places.release()
+        if not sending.cancelled() and sending.exception():
+            self._broken = sending.exception()
+            self._end()
 
     async def _until_safe(self, number: int, show: _Show) -> None:
         body, began = self._make(number), time.monotonic()

@@ -1,5 +1,6 @@
 """What `doctor`, `status` and `load` decide by themselves, without servers."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from services.cli.checks.finding import Finding, State
 from services.cli.checks.servers import address
 from services.cli.diagnosis import diagnose
 from services.cli.load_events import Template, groups
+from services.cli.load_work import Load, LoadWork
 from services.cli.readiness import Address, Health, Readiness, addresses, named
 from services.cli.site import Site
 from shared import wiring
@@ -168,6 +170,16 @@ def test_load_needs_a_tenant_to_be_named() -> None:
     done = CliRunner().invoke(app, ["load", "5"])
     assert done.exit_code == 2
     assert "--tenant" in done.output
+
+
+async def test_a_bug_ends_load_instead_of_being_waited_for() -> None:
+    async def send(body: bytes) -> None:
+        raise ZeroDivisionError
+
+    load = LoadWork(Load(wanted=3), make=lambda _: b"{}", send=send, stopped=asyncio.Event())
+    async with asyncio.timeout(20):
+        with pytest.raises(ZeroDivisionError):
+            await load.run(per_second=100)
 
 
 @pytest.mark.parametrize("given", ["api", "api=", "api=ftp://x", "none=http://x", "api=http://", "=http://x"])

@@ -36,9 +36,13 @@ check: $(DEV_READY) ## lint, format, types, layers, unit tests that take every b
 	@$(PYTHON) -m coverage run -m pytest tests/unit
 	@echo "coverage" && $(PYTHON) -m coverage report
 
+# Those that look at how long something takes, kill under load, or make networks have the machine to themselves.
+ALONE := tests/e2e tests/faults tests/containers tests/integration/test_local_servers.py
+
 .PHONY: test
 test: check ## check, then all tests on real servers (half an hour)
-	@exec $(PYTHON) -m pytest tests --ignore tests/unit
+	@$(PYTHON) -m pytest tests --ignore tests/unit $(ALONE:%=--ignore %) --numprocesses 2 --dist loadfile
+	@exec $(PYTHON) -m pytest $(ALONE)
 
 # Those that need an engine, and of the others some that see much of RabbitMQ and MongoDB in little time.
 ON_CONTAINERS := tests/containers tests/integration/test_local_servers.py tests/integration/test_broker.py \

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -85,6 +86,8 @@ def _silence() -> None:
     """What shared parts and libraries log is for those who read services' logs. Here an error is one line."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.disable()
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # aio-pika's, of a connection that never came about
 
 
 def _code(work: Work) -> int:

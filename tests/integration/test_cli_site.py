@@ -76,6 +76,15 @@ async def test_migrating_what_is_there_makes_nothing(desk: Desk) -> None:
     assert "index deliveries.due_at_1" in done.json["there"]
 
 
+async def test_migrating_without_a_broker_says_so_in_one_line_and_makes_the_rest(desk: Desk) -> None:
+    with silent_ports(1) as [gone]:
+        done = await desk.run("migrate", AMQP_URL=f"amqp://guest:word@127.0.0.1:{gone}/")
+    assert (done.code, done.out) == (1, "0 made, 32 were there, 0 differ\n")
+    [line] = done.err.splitlines()
+    assert line.startswith("dispatcher: RabbitMQ: ")
+    assert "word" not in line
+
+
 async def test_load_over_amqp_arrives_and_is_of_so_many_sessions(desk: Desk) -> None:
     done = await desk.load("60", "--per-second", "300", "--sessions", "5")
     assert (done.code, done.err) == (0, "")

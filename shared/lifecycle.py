@@ -145,10 +145,9 @@ def run(name: str, *builders: Callable[[], Service]) -> None:
 
 
 def _exit_code(name: str, error: BaseException) -> int:
-    if not isinstance(error, DispatcherError):
-        return 1
-    print(f"{name}: {error}", file=sys.stderr)
-    return 2
+    if isinstance(error, DispatcherError):
+        print(f"{name}: {error}", file=sys.stderr)
+    return 2 if isinstance(error, StartupError) else 1
 
 
 async def _main(builders: Sequence[Callable[[], Service]], stop_seconds: float) -> None:
@@ -184,7 +183,7 @@ def _end_process_unless_expected(task: "asyncio.Task[None]") -> None:
     error = asyncio.CancelledError() if task.cancelled() else task.exception()
     if error is None or (task.cancelled() and was_cancelled(task)):
         return
-    if not isinstance(error, DispatcherError):  # those have a line of their own
+    if not isinstance(error, StartupError):  # its one line says it all; whatever else ends a task is a fault of ours
         log.critical("service.task_failed", task=repr(task.get_coro()), exc_info=error)
     _failures.append(error)
     signal.raise_signal(signal.SIGTERM)

@@ -12,6 +12,7 @@ from shared.lifecycle import was_cancelled
 
 _PROGRAM = """
 import asyncio
+from shared.errors import DependencyUnavailable, StartupError
 from shared.lifecycle import Service, background, run
 
 class Breaking:
@@ -29,14 +30,27 @@ run("breaking", lambda: Service(name="breaking", host="127.0.0.1", port=0, parts
 """
 
 
-@pytest.mark.parametrize("failure", ["raise ValueError('a bug')", "raise asyncio.CancelledError"])
+def _ended(failure: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", _PROGRAM.format(failure)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    ["raise ValueError('a bug')", "raise asyncio.CancelledError", "raise DependencyUnavailable('nobody kept trying')"],
+)
 def test_a_background_task_that_fails_ends_its_process(failure: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", _PROGRAM.format(failure)], capture_output=True, text=True, timeout=30, check=False
-    )
+    ended = _ended(failure)
     assert (ended.returncode, ended.stderr.count("Traceback")) == (1, 0), ended.stderr
     assert "service.task_failed" in ended.stdout
     assert "break_soon" in ended.stdout
+    assert "stopped in order" in ended.stdout
+
+
+def test_a_setting_that_is_refused_later_is_one_line_and_no_traceback() -> None:
+    ended = _ended("raise StartupError('DISPATCHER_THIS: is that')")
+    assert (ended.returncode, ended.stderr) == (2, "breaking: DISPATCHER_THIS: is that\n")
+    assert "Traceback" not in ended.stdout
     assert "stopped in order" in ended.stdout
 
 

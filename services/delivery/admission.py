@@ -13,9 +13,12 @@ from enum import Enum, auto
 from services.delivery.breaker import Breaker, BreakerPolicy
 
 FIRST_ALLOWANCE = 5
+SILENT_SECONDS = 0.2
+"""Nothing was heard for so long of one that answered none yet: nobody waits for it any more."""
 _SLOW_POOL = 4  # slow requests per quick place
-_LOWEST_PACE = 1.0  # slots a second, of an endpoint that answers nothing
+_LOWEST_PACE = 0.25  # slots a second, of an endpoint that answers nothing
 _UNKNOWN_PACE = 50.0  # of one that may just not have answered yet
+_SILENT_PACE = 2.0  # once nobody waits for it any more
 _GROWTH = 1.25  # more than it answered lately, so that it gets more as soon as there is room
 _SLOW_SECONDS = 1.0  # an answer takes on average, above which an endpoint is slow also between two slow requests
 _FIRST_GUESS_SECONDS = 2.0
@@ -43,10 +46,15 @@ class _Endpoint:
     standing: int = 0  # in line, as far as this process knows
     answered: bool = False
     answered_at: float = 0.0  # for the last time
+    heard_at: float = 0.0  # an answer, a failure, or the first request's beginning
 
     @property
     def is_slow(self) -> bool:
         return self.slow > 0 or (self.answered and self.seconds > _SLOW_SECONDS)
+
+    def is_silent(self, now: float) -> bool:
+        """For so long that nobody waits for it any more."""
+        return not self.answered and now - self.heard_at >= SILENT_SECONDS
 
     def took(self, seconds: float, *, ok: bool) -> None:
         """What it takes lately; its first answer says more than a guess."""
@@ -89,11 +97,13 @@ class Admission:
             return Verdict.DEFER
         if state.in_flight < min(state.allowance, self._per_endpoint):
             return Verdict.GO
-        return Verdict.DEFER if state.is_slow else Verdict.LATER
+        return Verdict.DEFER if state.is_slow or state.is_silent(now) else Verdict.LATER
 
-    def started(self, endpoint: str) -> bool:
+    def started(self, endpoint: str, now: float) -> bool:
         """One place is taken; True when it is the breaker's probe."""
         state = self._remembered(endpoint)
+        if not state.in_flight:
+            state.heard_at = now
         state.in_flight += 1
         self.free -= 1
         return state.breaker.started()
@@ -119,6 +129,7 @@ class Admission:
         state.breaker.ended(ok, now, probe=probe)
         if ok is not None:
             state.took(seconds, ok=ok)
+            state.heard_at = now
         if ok:
             self._succeeded(state, now)
         elif state.breaker.probe_at is not None:
@@ -172,7 +183,7 @@ class Admission:
         if state.breaker.probe_at is not None or (state.slow and not state.answered):
             return _LOWEST_PACE
         if not state.answered:
-            return _UNKNOWN_PACE
+            return _SILENT_PACE if state.is_silent(now) else _UNKNOWN_PACE
         silent = now - state.answered_at if state.slow else 0.0
         return max(_LOWEST_PACE, _GROWTH * state.in_flight / max(state.seconds, silent, _SHORTEST_SECONDS))
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from services.delivery.admission import SILENT_SECONDS
 from services.delivery.gate import Gate, Pass
 from services.delivery.health import Health
 from services.delivery.service import DeliveryService, Job
@@ -24,13 +25,15 @@ INTERNAL = "internal"
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """`look`: who is at an endpoint that answers nothing, or at a slow one, holds its message no longer; `detach`: nor
-    does anybody, and a request is slow; `lease`: longer than any request; `fault`: next look behind trouble of ours.
+    """`early`: what is done by then waits for none of its message's others; `look`: who is at an endpoint that answers
+    nothing, or at a slow one, holds its message no longer; `detach`: nor does anybody, and a request is slow; `lease`:
+    longer than any request; `fault`: next look behind trouble of ours.
     """
 
     detach: timedelta
     lease: timedelta
-    look: timedelta = timedelta(seconds=0.2)
+    early: timedelta = timedelta(seconds=0.05)
+    look: timedelta = timedelta(seconds=SILENT_SECONDS)
     fault: timedelta = timedelta(seconds=3)
 
 
@@ -73,7 +76,13 @@ class Flights:
         self._service = service
         self._count_fault = count_fault
         self._clock = clock
-        self.patience = patience
+        self._patience = patience
+        self.looks: list[tuple[timedelta, Callable[[Flight], Step | None]]] = [
+            (patience.early, self._landed),
+            (patience.look, self._settle),
+            (patience.detach, self._settle_for_good),
+        ]
+        """At a message's flights: how long after the start, and what is written then; None: nothing yet."""
         self._under_way: set[asyncio.Task[Step]] = set()
 
     def launch(self, job: Job) -> Flight:
@@ -86,19 +95,25 @@ class Flights:
     async def cancel(self) -> None:
         await cancel(*self._under_way)
 
-    def settle(self, flight: Flight, *, last: bool) -> Step | None:
+    def _landed(self, flight: Flight) -> Step | None:
+        return flight.task.result() if flight.task.done() else None
+
+    def _settle_for_good(self, flight: Flight) -> Step | None:
+        return self._settle(flight, last=True)
+
+    def _settle(self, flight: Flight, *, last: bool = False) -> Step | None:
         """What is written now: the result, or who looks again when. None before the `last` look at it: nothing yet.
 
         Nothing may change meanwhile: no await here.
         """
-        if flight.task.done():
-            return flight.task.result()
+        if step := self._landed(flight):
+            return step
         slow, silent = last or self._gate.is_slow(flight.endpoint), self._gate.is_silent(flight.endpoint)
         if flight.sending and slow:
             self._slowed(flight)
         if flight.sending and (slow or silent):
             flight.let_go = True
-            return flight.job.step(self._wait(self.patience.lease, WaitingFor.ANSWER))
+            return flight.job.step(self._wait(self._patience.lease, WaitingFor.ANSWER))
         if not flight.sending and (last or silent):
             flight.task.cancel()
             return self._deferred(flight.job)
@@ -107,7 +122,7 @@ class Flights:
     async def result(self, flight: Flight) -> Step:
         """Of one that was let go, whenever it comes."""
         if not flight.slow:
-            await asyncio.wait([flight.task], timeout=(self.patience.detach - self.patience.look).total_seconds())
+            await asyncio.wait([flight.task], timeout=(self._patience.detach - self._patience.look).total_seconds())
             if not flight.task.done():
                 self._slowed(flight)
         return await flight.task
@@ -124,7 +139,7 @@ class Flights:
         faults = await keep_trying(lambda: self._count_fault(queued.id, queued.turn))
         if faults is None:
             return None
-        return Dead(INTERNAL) if faults > MAX_FAULTS else self._wait(self.patience.fault * faults, WaitingFor.FAULT)
+        return Dead(INTERNAL) if faults > MAX_FAULTS else self._wait(self._patience.fault * faults, WaitingFor.FAULT)
 
     async def _fly(self, flight: Flight) -> Step:
         job = flight.job
@@ -144,7 +159,7 @@ class Flights:
             expected = isinstance(error, DeliveryFault)
             metrics.FAULTS["secret" if expected else "bug"].inc()
             log.error("delivery.fault", delivery_id=job.queued.id, error=str(error), exc_info=not expected)
-            return job.step(await self.fault(job) or self._wait(self.patience.fault, WaitingFor.FAULT))
+            return job.step(await self.fault(job) or self._wait(self._patience.fault, WaitingFor.FAULT))
         finally:
             self._gate.leave(held, ok=ok)
 

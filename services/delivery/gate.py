@@ -54,7 +54,8 @@ class Gate:
                     self._pass_on()
                     await _wait_in(self._waiting_for[endpoint])
                 case Verdict.GO if admission.free > 0:
-                    return Pass(endpoint, self._clock(), probe=admission.started(endpoint))
+                    now = self._clock()
+                    return Pass(endpoint, now, probe=admission.started(endpoint, now))
                 case Verdict.GO:
                     await _wait_in(self._waiting)
 

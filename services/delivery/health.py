@@ -4,6 +4,7 @@ Nothing here is promised: who dies takes a few seconds of it along.
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -23,12 +24,17 @@ from shared.store.health import BREAKER_STALE, WebhookHealths
 log = structlog.get_logger()
 
 EVERY = timedelta(seconds=2)
+_URGENT_SECONDS = 0.1
 _WELL = timedelta(seconds=60)
+_IN_LINE = timedelta(seconds=60)
 _REPEAT_OPEN = BREAKER_STALE / 3
 
 
 class Health:
-    """Of an endpoint that does well a success is told once a minute, all else within `EVERY`."""
+    """Of an endpoint that does well a success is told once a minute, all else within `EVERY`.
+
+    That deliveries begin to stand in line is told at once: until fan-out knows it, each costs it a message.
+    """
 
     def __init__(self, *, store: WebhookHealths, gate: Gate, clock: Callable[[], datetime]) -> None:
         self._store = store
@@ -37,6 +43,8 @@ class Health:
         self._worker = secrets.token_hex(4)
         self._news: dict[str, News] = {}
         self._well: TTLCache[str, None] = TTLCache(10_000, _WELL.total_seconds())
+        self._in_line: TTLCache[str, None] = TTLCache(10_000, _IN_LINE.total_seconds())
+        self._urgent = asyncio.Event()
         self._reported: dict[str, BreakerReport] = {}
         self._running: asyncio.Task[None] | None = None
 
@@ -50,14 +58,20 @@ class Health:
 
     def attempted(self, queued: QueuedDelivery, attempt: Attempt) -> None:
         if attempt.outcome is Outcome.SUCCEEDED:
-            if queued.webhook_id not in self._well:
-                self._about(queued).succeeded(attempt.at)
+            slow = self._gate.is_slow(queued.webhook_id)
+            if slow or queued.webhook_id not in self._well:
+                news = self._about(queued)
+                news.succeeded(attempt.at)
+                news.answers += slow
                 self._well[queued.webhook_id] = None
         else:
             self._about(queued, unwell=True).failed(attempt)
 
     def deferred(self, queued: QueuedDelivery, until: datetime) -> None:
         self._about(queued, unwell=True).deferred(until)
+        if queued.webhook_id not in self._in_line:
+            self._in_line[queued.webhook_id] = None
+            self._urgent.set()
 
     def slowed(self, queued: QueuedDelivery) -> None:
         self._about(queued, unwell=True).slowed(self._clock())
@@ -72,7 +86,11 @@ class Health:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(EVERY.total_seconds())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EVERY.total_seconds()):
+                    await self._urgent.wait()
+                    await asyncio.sleep(_URGENT_SECONDS)  # who follows is told along
+            self._urgent.clear()
             await self._tell(open_now=self._open())
 
     def _open(self) -> dict[str, BreakerReport]:

@@ -5,7 +5,7 @@ and those that come again, which have a smaller share of its places.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from shared import metrics
 from shared.broker.consumer import Consumer, Message, ack, give_back
 from shared.broker.parking import park
 from shared.broker.publisher import Publisher
-from shared.contracts.delivery import Dead
+from shared.contracts.delivery import Dead, Step
 from shared.errors import DependencyUnavailable, InvalidMessage
 from shared.lifecycle import background, cancel
 from shared.retry import keep_trying
@@ -106,23 +106,24 @@ class Lane:
                 await self._together([job])
 
     async def _together(self, jobs: Sequence[Job]) -> None:
-        """Written after a first look is what is done by then, so that nobody's place is held by a neighbour."""
+        """Written after each look is what is done by then, so that nobody's place is held by a neighbour for long."""
         if not jobs:
             return
         self._room.occupy(len(jobs))
         flights = [self._flights.launch(job) for job in jobs]
+        waited = timedelta(0)
         try:
-            await _landed(flights, self._flights.patience.look)
-            flights = await self._settle(flights, last=False)
-            if flights:
-                await _landed(flights, self._flights.patience.detach - self._flights.patience.look)
-                flights = await self._settle(flights, last=True)
+            for patience, settle in self._flights.looks:
+                if flights:
+                    await _landed(flights, patience - waited)
+                    flights = await self._settle(flights, settle)
+                    waited = patience
         finally:
             self._room.occupy(-len(flights))
 
-    async def _settle(self, flights: Sequence[Flight], *, last: bool) -> list[Flight]:
+    async def _settle(self, flights: Sequence[Flight], settle: Callable[[Flight], Step | None]) -> list[Flight]:
         """Write what became of them; answers those about which there is nothing to write yet."""
-        steps = [self._flights.settle(flight, last=last) for flight in flights]
+        steps = [settle(flight) for flight in flights]
         await self._recorder.record([step for step in steps if step])
         settled = [flight for flight, step in zip(flights, steps, strict=True) if step]
         self._room.occupy(-len(settled))

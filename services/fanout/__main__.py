@@ -1,9 +1,12 @@
 """Wires the fan-out."""
 
+from datetime import timedelta
+
 from services.fanout.downstream import Downstream
 from services.fanout.fairness import Fairness
 from services.fanout.holding import Holding
 from services.fanout.inbox import Inbox
+from services.fanout.lines import Lines
 from services.fanout.service import FanoutService
 from shared import wiring
 from shared.broker.connection import Topology
@@ -12,7 +15,8 @@ from shared.broker.topology import FANOUT
 from shared.handover import HandOver
 from shared.lifecycle import Service, run
 from shared.promoter import Promoter
-from shared.settings import BrokerSettings, FanoutSettings, load
+from shared.settings import BrokerSettings, FanoutSettings, RetrySettings, load
+from shared.store.health import WebhookHealths
 from shared.store.view import WebhookView
 
 NAME = "fanout"
@@ -31,6 +35,8 @@ def build() -> Service:
     )
     view = WebhookView(wiring.webhooks(mongo))
     consumer = Consumer(url=wiring.amqp_url(), name=NAME, queue=FANOUT, prefetch=settings.fanout_batch_events)
+    expire_after = timedelta(hours=load(RetrySettings).expire_hours)
+    lines = Lines(healths=WebhookHealths(mongo), clock=mongo.seconds, expire_after=expire_after)
     promoter = Promoter(wiring.promotion(mongo, publisher))
     service = FanoutService(
         mongo=mongo,
@@ -39,6 +45,7 @@ def build() -> Service:
         events=wiring.events(mongo),
         deliveries=deliveries,
         holding=Holding(folding=wiring.folding(mongo), orders=wiring.orders(mongo), promoter=promoter),
+        lines=lines,
         downstream=downstream,
         publisher=publisher,
         tracer=tracer,
@@ -47,7 +54,7 @@ def build() -> Service:
         name=NAME,
         host=settings.fanout_host,
         port=settings.fanout_port,
-        parts=[tracer, mongo, Topology(url=wiring.amqp_url(), name=NAME), publisher, promoter, service],
+        parts=[tracer, mongo, Topology(url=wiring.amqp_url(), name=NAME), publisher, promoter, lines, service],
         checks={"mongodb": mongo.check, "rabbitmq": publisher.check, FANOUT: consumer.check},
     )
 

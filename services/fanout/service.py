@@ -5,7 +5,7 @@ Whatever is repeated after a crash finds its earlier traces: deliveries by their
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from dataclasses import dataclass, field
 
 import msgspec
 import structlog
@@ -14,16 +14,15 @@ from services.fanout import metrics
 from services.fanout.downstream import Downstream
 from services.fanout.holding import Held, Holding
 from services.fanout.inbox import Inbox
-from services.fanout.publication import published_at
+from services.fanout.lines import Lines, Standing
+from services.fanout.parsing import parse_message
 from shared.broker.consumer import Message, ack_up_to, give_back
 from shared.broker.parking import park
 from shared.broker.publisher import Publisher
 from shared.broker.topology import FANOUT
-from shared.contracts.event import AcceptedEvent, is_array, parse, split
+from shared.contracts.event import AcceptedEvent
 from shared.contracts.message import QueuedDelivery, batches
-from shared.contracts.trace import Trace, trace_of
-from shared.errors import InvalidMessage
-from shared.ids import delivery_id, event_key
+from shared.ids import event_key
 from shared.lifecycle import background, cancel
 from shared.matching import Subscriptions
 from shared.metrics import FAULTS
@@ -39,11 +38,21 @@ log = structlog.get_logger()
 CHUNK_DELIVERIES = 2_000
 CHUNK_BYTES = 8 * 1024 * 1024
 _BLAMED_PAUSE_SECONDS = 3
-MAX_AMQP_BYTES = 5 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class HandedOver:
+    """A batch of which all that goes to workers at once is in their queue. Nobody waits for the rest but its ack."""
+
+    messages: Sequence[Message]
+    events: int = 0
+    fresh: Sequence[AcceptedEvent] = ()
+    held: Held = field(default_factory=Held)
+    standing: Standing = field(default_factory=Standing)
 
 
 class FanoutService:
-    """Handles one batch at a time: what arrives meanwhile is the next."""
+    """One batch at a time: what arrives meanwhile is the next. While one is finished, the next is handed over."""
 
     def __init__(
         self,
@@ -54,6 +63,7 @@ class FanoutService:
         events: Events,
         deliveries: Deliveries,
         holding: Holding,
+        lines: Lines,
         downstream: Downstream,
         publisher: Publisher,
         tracer: Tracer,
@@ -64,10 +74,13 @@ class FanoutService:
         self._events = events
         self._deliveries = deliveries
         self._holding = holding
+        self._lines = lines
         self._downstream = downstream
         self._publisher = publisher
         self._tracer = tracer
         self._running: asyncio.Task[None] | None = None
+        self._finishing: asyncio.Task[None] | None = None
+        self._not_yet_marked: set[str] = set()
         self._busy = asyncio.Lock()
 
     async def start(self) -> None:
@@ -75,7 +88,7 @@ class FanoutService:
         await self._inbox.start()
 
     async def stop(self, deadline: float) -> None:
-        """The batch under way is finished if it can be by the deadline; else it comes again.
+        """The batches under way are finished if they can be by the deadline; else they come again.
 
         Until then messages go on arriving, for one that only stopped taking would have the next fan-out begin behind
         those that it still holds. All of them go back together, in their order.
@@ -83,8 +96,9 @@ class FanoutService:
         try:
             async with asyncio.timeout_at(deadline - 2), self._busy:
                 await cancel(self._running)
+                await self._finished()
         except TimeoutError:
-            await cancel(self._running)
+            await cancel(self._running, self._finishing)
         await self._inbox.stop()
 
     async def _run(self) -> None:
@@ -96,63 +110,102 @@ class FanoutService:
     async def _handle(self, batch: Sequence[Message]) -> None:
         """A batch that fails through a bug of ours is done again one message at a time, so that one is to blame."""
         try:
-            await self.fan_out(batch)
+            handed_over = await self._hand_over(batch)
         except Exception:
             log.exception("fanout.batch_failed", messages=len(batch))
+            await self._finished()  # an ack of ours is one for all before
             await self._blame(batch)
+        else:
+            await self._finished()
+            self._not_yet_marked = {_key(event) for event in handed_over.fresh}
+            self._finishing = background(self._finish_or_blame(handed_over))
+
+    async def _finished(self) -> None:
+        if self._finishing:
+            await asyncio.wait([self._finishing])
+
+    async def _finish_or_blame(self, handed_over: HandedOver) -> None:
+        try:
+            await self._finish(handed_over)
+        except Exception:
+            log.exception("fanout.batch_failed", messages=len(handed_over.messages))
+            await self._blame(handed_over.messages)
 
     async def _blame(self, batch: Sequence[Message]) -> None:
+        self._not_yet_marked = set()
         for message in batch:
             try:
-                await self.fan_out([message])
+                await self._finish(await self._hand_over([message]))
             except Exception:
                 FAULTS["bug"].inc()
                 log.exception("fanout.message_failed")
                 await asyncio.sleep(_BLAMED_PAUSE_SECONDS)  # a few tries over a minute, then the broker parks it
                 await give_back(message)
 
-    async def fan_out(self, batch: Sequence[Message]) -> None:
-        """From taken to acked."""
+    async def _hand_over(self, batch: Sequence[Message]) -> HandedOver:
+        """All that goes to workers at once is in their queue when this returns, and what has an order is in it."""
         with self._tracer.batch(len(batch)) as span:
-            await self._fan_out(batch, span)
+            return await self._handed_over(batch, span)
 
-    async def _fan_out(self, batch: Sequence[Message], span: BatchSpan) -> None:
+    async def _handed_over(self, batch: Sequence[Message], span: BatchSpan) -> HandedOver:
         events = await self._read(batch)
-        fresh = span.members(await self._unmarked(events))
-        tenants = await self._tenants(fresh)
-        held = Held()
-        matched = _match(fresh, tenants, self._mongo.seconds(), held)
+        unmarked, tenants = await asyncio.gather(self._unmarked(events), self._tenants(events))
+        fresh = span.members(unmarked)
+        result = HandedOver(batch, len(events), fresh)
+        matched = _match(fresh, tenants, self._mongo.seconds(), result.held)
         for deliveries in batches(matched, most=CHUNK_DELIVERIES, most_bytes=CHUNK_BYTES):
-            now = self._mongo.now()
-            known = await keep_trying(lambda: self._deliveries.insert(deliveries, now))  # noqa: B023 - awaited here
-            await self._downstream.first((_checked(d) if d.id in known else d for d in deliveries), now)
-            metrics.CREATED.inc(len(deliveries) - len(known))
-        if held:
-            await self._holding.insert(held)
-        if fresh:
-            await keep_trying(lambda: self._events.mark(fresh))
-        self._holding.marked(held)
-        await ack_up_to(batch)
-        metrics.FANNED_OUT.inc(len(fresh))
-        metrics.BATCH.observe(len(events))
+            await self._stand(result.standing)
+            at_once, result.standing = self._lines.part(deliveries)
+            await self._insert(at_once)
+        if result.held:
+            await self._holding.insert(result.held)
+        return result
+
+    async def _finish(self, handed_over: HandedOver) -> None:
+        """From then to acked: only now may the broker forget the events."""
+        await self._stand(handed_over.standing)
+        if handed_over.fresh:
+            await keep_trying(lambda: self._events.mark(handed_over.fresh))
+        self._holding.marked(handed_over.held)
+        await ack_up_to(handed_over.messages)
+        metrics.FANNED_OUT.inc(len(handed_over.fresh))
+        metrics.BATCH.observe(handed_over.events)
+
+    async def _insert(self, deliveries: Sequence[QueuedDelivery]) -> None:
+        if not deliveries:
+            return
+        now = self._mongo.now()
+        known = await keep_trying(lambda: self._deliveries.insert(deliveries, now))
+        await self._downstream.first((_checked(d) if d.id in known else d for d in deliveries), now)
+        metrics.CREATED.inc(len(deliveries) - len(known))
+
+    async def _stand(self, standing: Standing) -> None:
+        """Those that were there before may be pending, with nobody who knows."""
+        if not standing:
+            return
+        now = self._mongo.now()
+        known = await keep_trying(lambda: self._deliveries.insert(standing.deliveries, now, standing.slots))
+        if known:
+            await self._downstream.first((_checked(d) for d in standing.deliveries if d.id in known), now)
+        metrics.CREATED.inc(len(standing.deliveries) - len(known))
+        metrics.IN_LINE.inc(len(standing.deliveries) - len(known))
 
     async def _read(self, batch: Sequence[Message]) -> list[AcceptedEvent]:
         """The events of a batch, each identity once; what is unusable is parked with the reason."""
         events: dict[str, AcceptedEvent] = {}
         for message in batch:
-            found, unusable = _parse(message, self._mongo.now())
+            found, unusable = parse_message(message, self._mongo.now())
             for event in found:
-                events.setdefault(event_key(event.tenant_id, event.event_id), event)
+                events.setdefault(_key(event), event)
             for error, part in unusable:
                 await keep_trying(lambda: park(self._publisher, FANOUT, part, error))  # noqa: B023 - awaited here
         return list(events.values())
 
     async def _unmarked(self, events: Sequence[AcceptedEvent]) -> list[AcceptedEvent]:
-        if not events:
-            return []
-        by_key = {event_key(event.tenant_id, event.event_id): event for event in events}
-        done = await keep_trying(lambda: self._events.marked(list(by_key)))
-        metrics.REPEATED.inc(len(done))
+        """Without those of the batch that is being finished: it is acked before this one, or both come again."""
+        by_key = {key: event for event in events if (key := _key(event)) not in self._not_yet_marked}
+        done = await keep_trying(lambda: self._events.marked(list(by_key))) if by_key else set()
+        metrics.REPEATED.inc(len(events) - len(by_key) + len(done))
         return [event for key, event in by_key.items() if key not in done]
 
     async def _tenants(self, events: Iterable[AcceptedEvent]) -> dict[str, Subscriptions]:
@@ -160,42 +213,8 @@ class FanoutService:
         return await keep_trying(lambda: self._view.current(tenant_ids))
 
 
-def _parse(message: Message, now: datetime) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:
-    """Events of a message, and its parts that are none; an array's good elements do not suffer from its bad ones."""
-    trace, published = trace_of(message.headers), published_at(message, now.timestamp())
-    try:
-        if len(message.body) > MAX_AMQP_BYTES:
-            raise InvalidMessage(f"{len(message.body)} bytes, more than the {MAX_AMQP_BYTES} a message may have")
-        if not is_array(message.body):
-            identity = _usable_id(message.message_id)
-            return [parse(message.body, now=now, fallback_id=identity, trace=trace, published_at=published)], []
-        parts = split(message.body)
-    except InvalidMessage as error:
-        return [], [(error, message)]
-    return _parse_parts(message, parts, now, trace, published)
-
-
-def _parse_parts(
-    message: Message, parts: Sequence[bytes], now: datetime, trace: Trace | None, published: float
-) -> tuple[list[AcceptedEvent], list[tuple[InvalidMessage, Message]]]:
-    events, unusable = [], []
-    for index, part in enumerate(parts):
-        identity = _usable_id(f"{message.message_id}.{index}" if message.message_id else None)
-        try:
-            events.append(parse(part, now=now, fallback_id=identity, trace=trace, published_at=published))
-        except InvalidMessage as error:
-            alone = Message(part, message.headers, identity, message.routing_key, False, 0, message.channel)
-            unusable.append((InvalidMessage(f"element {index}: {error}"), alone))
-    return events, unusable
-
-
-def _usable_id(message_id: str | None) -> str | None:
-    """A message id of any form becomes an event id of ours when it could not be one itself."""
-    if not message_id:
-        return None
-    if len(message_id) <= 255 and all("\x21" <= c <= "\x7e" for c in message_id):
-        return message_id
-    return delivery_id("message", message_id, "").replace("delivery_", "event_")
+def _key(event: AcceptedEvent) -> str:
+    return event_key(event.tenant_id, event.event_id)
 
 
 def _match(
@@ -210,4 +229,5 @@ def _match(
 
 
 def _checked(delivery: QueuedDelivery) -> QueuedDelivery:
+    """Of one that was there before nobody here knows how far it came: its document tells the worker."""
     return msgspec.structs.replace(delivery, check=True)

@@ -38,7 +38,7 @@ _QUEUES: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 """Turn 1 was handed over through either of the first two queues, every later one through the last."""
 
 _WORKERS_WRITE_SECONDS = 6  # longer than the longest pause between two tries of a write
-_SHORTEST_PAUSE = timedelta(milliseconds=10)
+_SHORTEST_PAUSE = timedelta(milliseconds=100)
 _EVENT_LOOK_FIRST = timedelta(seconds=1)
 _EVENT_LOOK = timedelta(seconds=30)
 
@@ -122,7 +122,7 @@ class Scheduler:
         if await self._publisher_is_full():
             return self._poll
         now = self._mongo.now()
-        waiting = await self._deliveries.due(self._batch)
+        waiting = await self._deliveries.due(self._batch, now + self._poll)
         due = [delivery_id for delivery_id, due_at in waiting if due_at <= now]
         if due:
             RELEASE_LAG_SECONDS.observe((now - waiting[0][1]).total_seconds())

@@ -26,9 +26,20 @@ class BreakerReport:
     probe_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StandingLine:
+    """Deliveries stand in line `until` then; `answers`: a count of which only the growth means anything."""
+
+    until: datetime
+    answers: int
+
+
 @dataclass(slots=True)
 class News:
-    """What one worker saw of an endpoint since it last told. `failures` and `days` count from the last success on."""
+    """What one process saw of an endpoint since it last told. `failures` and `days` count from the last success on.
+
+    `answers`: successes of an endpoint that is slow, of which others are not counted.
+    """
 
     webhook_id: str
     tenant_id: str
@@ -36,6 +47,7 @@ class News:
     failure_at: datetime | None = None
     slow_at: datetime | None = None
     deferred_until: datetime | None = None
+    answers: int = 0
     error: str | None = None
     failures: int = 0
     days: set[str] = field(default_factory=set)

@@ -1,8 +1,9 @@
 """Deliveries as documents: what must happen. Every step of a delivery's life is one write here."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from pymongo import ReturnDocument
 from pymongo.read_concern import ReadConcern
@@ -17,6 +18,8 @@ from shared.store.uncounted import Uncounted
 from shared.times import EPOCH, at
 
 VERSION = 1
+_NO_END = datetime.max.replace(tzinfo=UTC)
+_NO_SLOTS: Mapping[str, datetime] = MappingProxyType({})
 
 
 class Deliveries:
@@ -31,9 +34,14 @@ class Deliveries:
         self._retention = retention
         self._uncounted = Uncounted(mongo, retention=retention)
 
-    async def insert(self, deliveries: Sequence[QueuedDelivery], now: datetime) -> set[str]:
-        """Insert as pending, turn 1, handed over at `now`; answers the ids of those that were there before."""
-        documents = [document_of(delivery, now) for delivery in deliveries]
+    async def insert(
+        self, deliveries: Sequence[QueuedDelivery], now: datetime, slots: Mapping[str, datetime] = _NO_SLOTS
+    ) -> set[str]:
+        """Insert as pending, turn 1, handed over at `now`; answers the ids of those that were there before.
+
+        Those that have a slot wait for it instead, as if a worker had been handed them and had put them off.
+        """
+        documents = [_first_of(delivery, now, slots.get(delivery.id)) for delivery in deliveries]
         known, _ = await asyncio.gather(  # side by side, so that this is no slower than the insert alone
             insert_new(self._mongo, "deliveries", documents), self._uncounted.name(map(Cell.of_document, documents))
         )
@@ -67,9 +75,9 @@ class Deliveries:
             )
         return document["faults"] if document else None
 
-    async def due(self, limit: int) -> list[tuple[str, datetime]]:
-        """The next waiting deliveries, soonest first, with `due_at`: some may lie in the future."""
-        query = {"status": Status.WAITING, "due_at": {"$gt": EPOCH}}  # what waits for its order has none
+    async def due(self, limit: int, until: datetime = _NO_END) -> list[tuple[str, datetime]]:
+        """The next that wait, until then at most, soonest first, with `due_at`: some may lie in the future."""
+        query = {"status": Status.WAITING, "due_at": {"$gt": EPOCH, "$lte": until}}  # what waits for its order has none
         async with unavailable_if_gone():
             cursor = self._mongo.db.deliveries.find(query, {"due_at": 1}).sort("due_at", 1).limit(limit)
             return [(document["_id"], document["due_at"]) for document in await cursor.to_list(None)]
@@ -141,6 +149,14 @@ async def known_for_good(mongo: Mongo, ids: Sequence[str]) -> set[str]:
     async with unavailable_if_gone():
         cursor = certain.find({"_id": {"$in": list(ids)}}, {"_id": 1})
         return {document["_id"] for document in await cursor.to_list(None)}
+
+
+def _first_of(delivery: QueuedDelivery, now: datetime, slot: datetime | None) -> Document:
+    document = document_of(delivery, now)
+    if slot:
+        document |= {"status": Status.WAITING, "due_at": slot, "waiting_for": WaitingFor.SLOT}
+        del document["handed_at"]
+    return document
 
 
 def held(delivery: QueuedDelivery, now: datetime, waiting_for: WaitingFor) -> Document:

@@ -3,18 +3,22 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from pymongo import UpdateOne
 
-from shared.contracts.health import BreakerReport, News, WebhookHealth
+from shared.contracts.health import BreakerReport, News, StandingLine, WebhookHealth
 from shared.store.mongo import Document, Mongo, unavailable_if_gone
 
 VERSION = 1
 KEPT = timedelta(days=30)
 BREAKER_STALE = timedelta(seconds=90)
 _SOON = timedelta(seconds=5)  # whose slot comes by itself
+_LONG = timedelta(seconds=1)
 _QUICK_FOR = timedelta(seconds=30)
 _MOST = 500
+_MOST_LINES = 2_000
+_NO_REPORTS: Mapping[str, BreakerReport] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,11 @@ class WebhookHealths:
         self._mongo = mongo
 
     async def save(
-        self, news: Iterable[News], worker: str, opened: Mapping[str, BreakerReport], closed: Iterable[str]
+        self,
+        news: Iterable[News],
+        worker: str = "",
+        opened: Mapping[str, BreakerReport] = _NO_REPORTS,
+        closed: Iterable[str] = (),
     ) -> None:
         """`opened` and `closed`: what changed of this worker's breakers."""
         now = self._mongo.now()
@@ -57,19 +65,19 @@ class WebhookHealths:
     async def recovered(self) -> list[Document]:
         """Those that answer again while deliveries of theirs still stand in line."""
         now = self._mongo.now()
-        query = {
-            "deferred_until": {"$gt": now + _SOON},
-            "last_success_at": {"$gt": now - KEPT},
-            "$expr": {
-                "$and": [
-                    {"$gt": ["$last_success_at", "$last_failure_at"]},  # none at all is less than any
-                    {"$or": [{"$not": ["$last_slow_at"]}, {"$lt": ["$last_slow_at", now - _QUICK_FOR]}]},
-                ]
-            },
-        }
+        query = {"deferred_until": {"$gt": now + _SOON}, **_answers_again(now)}
         async with unavailable_if_gone():
             cursor = self._mongo.db.webhook_health.find(query, {"tenant_id": 1, "deferred_until": 1})
             return await cursor.limit(_MOST).to_list(None)
+
+    async def lines(self) -> dict[str, StandingLine]:
+        """Those at which deliveries stand in line and that do not answer again, longest first, up to a limit."""
+        now = self._mongo.now()
+        query = {"deferred_until": {"$gt": now + _LONG}, "$nor": [_answers_again(now)]}
+        async with unavailable_if_gone():
+            cursor = self._mongo.db.webhook_health.find(query, {"deferred_until": 1, "answers": 1})
+            found = await cursor.sort("deferred_until", -1).limit(_MOST_LINES).to_list(None)
+        return {one["_id"]: StandingLine(one["deferred_until"], one.get("answers", 0)) for one in found}
 
     async def caught_up(self, webhook_id: str, deferred_until: datetime) -> None:
         """What stood in line until then does no longer; who was put there since still does."""
@@ -127,6 +135,18 @@ class WebhookHealths:
             await self._mongo.db.webhook_health.delete_one({"_id": webhook_id})
 
 
+def _answers_again(now: datetime) -> Document:
+    return {
+        "last_success_at": {"$gt": now - KEPT},
+        "$expr": {
+            "$and": [
+                {"$gt": ["$last_success_at", "$last_failure_at"]},  # none at all is less than any
+                {"$or": [{"$not": ["$last_slow_at"]}, {"$lt": ["$last_slow_at", now - _QUICK_FOR]}]},
+            ]
+        },
+    }
+
+
 def _update(news: News, now: datetime) -> Document:
     moments = {
         "last_success_at": news.success_at,
@@ -144,6 +164,8 @@ def _update(news: News, now: datetime) -> Document:
         update["$set"] |= {"failures": news.failures, "failed_on": sorted(news.days)}
     elif news.failures:
         update |= {"$inc": {"failures": news.failures}, "$addToSet": {"failed_on": {"$each": sorted(news.days)}}}
+    if news.answers:
+        update.setdefault("$inc", {})["answers"] = news.answers
     return update
 
 

@@ -100,6 +100,36 @@ async def test_all_that_waited_for_an_endpoint_arrives_soon_after_it_returns(ser
         await until(shown_closed, 20, services.logs)
 
 
+async def test_fresh_deliveries_stand_in_line_at_an_endpoint_in_trouble_without_a_worker_s_help(
+    services: Cluster,
+) -> None:
+    fragile, published = Fragile(), 0
+    async with receiver(fragile.answer) as endpoint:
+        webhook = await services.create_webhook(endpoint.url)
+
+        async def many_stand() -> bool:
+            nonlocal published
+            await publish(services, 500)
+            published += 500
+            return await _put_in_line(services) >= before + 500
+
+        before = await _put_in_line(services)
+        await until(many_stand, 30, services.logs, every=0.5)
+        fragile.down = False
+        await until(lambda: len(fragile.arrived) == published, RETURN_SECONDS, services.logs)
+        assert max(fragile.arrived.values()) == 1
+        found = await services.db.deliveries.distinct("status", {"webhook_id": webhook["id"]})
+        assert set(found) <= {"succeeded", "pending"}, "those are just being written"
+
+
+async def _put_in_line(services: Cluster) -> float:
+    [fanout] = services.of("fanout")
+    async with services.http.get(f"{fanout.url}/metrics") as response:
+        lines = (await response.text()).splitlines()
+    [count] = [line.split()[1] for line in lines if line.startswith("dispatcher_deliveries_in_line_total")]
+    return float(count)
+
+
 async def test_who_said_when_to_come_back_is_not_visited_earlier(services: Cluster) -> None:
     """Others of the same endpoint are brought forward meanwhile; this one is not."""
     said: list[str] = []

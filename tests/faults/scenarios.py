@@ -24,6 +24,7 @@ from tests.faults.held import (
     OrderedAtWorker,
     OrderedEventMissing,
 )
+from tests.faults.standing import InLine, UnwritableEvent
 
 # --- fan-out
 
@@ -544,7 +545,18 @@ def _queued(
 
 
 SCENARIOS: dict[str, tuple[type[Scenario], ...]] = {
-    "fanout": (OneEvent, ArrayWithOneUnusable, Coalesced, Ordered, NoWorker, Flood, BrokenWebhook, InCompany),
+    "fanout": (
+        OneEvent,
+        ArrayWithOneUnusable,
+        Coalesced,
+        Ordered,
+        NoWorker,
+        Flood,
+        BrokenWebhook,
+        UnwritableEvent,
+        InCompany,
+        InLine,
+    ),
     "delivery": (
         Fresh,
         LastAttemptFails,

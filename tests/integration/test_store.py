@@ -180,8 +180,30 @@ async def test_what_is_not_due_cannot_be_claimed(mongo: Mongo, deliveries: Deliv
     await deliveries.insert([queued(name, mongo) for name in "ab"], mongo.now())
     await deliveries.record([step(mongo, "a", retry(mongo, -5)), step(mongo, "b", retry(mongo, 60))])
     assert [name for name, _ in await deliveries.due(10)] == ["a", "b"]
+    assert [name for name, _ in await deliveries.due(10, mongo.now() + timedelta(seconds=30))] == ["a"]
+    assert [name for name, _ in await deliveries.due(10, mongo.now() + timedelta(seconds=70))] == ["a", "b"]
     claimed = await deliveries.claim_due(["a", "b"], "claim", mongo.now())
     assert [document["_id"] for document in claimed] == ["a"]
+
+
+async def test_who_has_a_slot_when_inserted_waits_for_it_as_if_a_worker_had_put_it_off(
+    mongo: Mongo, deliveries: Deliveries
+) -> None:
+    now = mongo.now()
+    await deliveries.insert([queued("before", mongo)], now)
+    slot = now - timedelta(seconds=1)
+    slots = {"before": slot, "new": slot}
+    made = [queued(name, mongo) for name in ("before", "new", "at-once")]
+    assert await deliveries.insert(made, now, slots) == {"before"}
+    assert await deliveries.insert(made, now, slots) == {"before", "new", "at-once"}
+    put_off = Step("at-once", "t", now, 1, Wait(slot, WaitingFor.SLOT))
+    await deliveries.record([put_off])
+    assert (await one(deliveries, "before"))["status"] == "pending", "it stays as it was"
+    new, at_once = await one(deliveries, "new"), await one(deliveries, "at-once")
+    del at_once["handed_at"]
+    assert {**new, "_id": ""} == {**at_once, "_id": ""}
+    [claimed] = await deliveries.claim_due(["before", "new"], "claim", now)
+    assert (claimed["_id"], claimed["turn"]) == ("new", 2)
 
 
 async def test_lost_is_what_was_handed_over_long_ago_and_never_decided(mongo: Mongo, deliveries: Deliveries) -> None:

@@ -28,7 +28,7 @@ class Model:
 
     def start(self, endpoint: str) -> None:
         if self.admission.ask(endpoint, self.now) is Verdict.GO and self.admission.free > 0:
-            self.inside[endpoint].append((False, self.admission.started(endpoint)))
+            self.inside[endpoint].append((False, self.admission.started(endpoint, self.now)))
 
     def slow(self, endpoint: str) -> None:
         for place, (slow, probe) in enumerate(self.inside[endpoint]):

@@ -18,7 +18,7 @@ _PAUSE_PER_WORK = 4  # between two slices: what is delivered meanwhile finds the
 _LONGEST_REST = timedelta(minutes=2)  # what takes that long is not work: the database was stuck
 _MOST_CELLS = 1_000
 _LONGEST_PASS_SECONDS = 2  # of work
-_LONGEST_TURN = timedelta(seconds=30)  # of a scheduler that dies over it
+_LONGEST_TURN = timedelta(seconds=10)  # so long nobody counts when one dies over it
 
 
 class Tallies:

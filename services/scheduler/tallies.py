@@ -4,7 +4,7 @@ Nothing is lost with a scheduler: a cell stays uncounted until its figures are k
 work only, for the figures that were counted last stay.
 """
 
-import asyncio
+import time
 from datetime import timedelta
 
 from shared.store.duties import Duties
@@ -14,11 +14,9 @@ from shared.store.uncounted import Uncounted
 
 _DUTY = "stats"
 _REST_PER_WORK = 60  # so that at most about 2 % of one of the database's cores goes into counting
-_PAUSE_PER_WORK = 4  # between two slices: what is delivered meanwhile finds the database free most of the time
 _LONGEST_REST = timedelta(minutes=2)  # what takes that long is not work: the database was stuck
 _MOST_CELLS = 1_000
-_LONGEST_PASS_SECONDS = 2  # of work
-_LONGEST_TURN = timedelta(seconds=10)  # so long nobody counts when one dies over it
+_LONGEST_PASS_SECONDS = 2
 
 
 class Tallies:
@@ -32,22 +30,17 @@ class Tallies:
 
     async def take_turn(self) -> None:
         """One pass and the rest behind it, of all schedulers together."""
-        if await self._duties.take(_DUTY, _LONGEST_TURN):
+        if await self._duties.take(_DUTY, self.EVERY):
             worked = await self.run_once()
             await self._duties.rest(_DUTY, min(max(self.EVERY, worked * _REST_PER_WORK), _LONGEST_REST))
 
     async def run_once(self) -> timedelta:
         """Count what is due; answers for how long the database worked on it."""
         worked = 0.0
-
-        async def pause(seconds: float) -> None:
-            nonlocal worked
-            worked += seconds
-            await asyncio.sleep(seconds * _PAUSE_PER_WORK)
-
         for cell, changed_at in await self._uncounted.due(_MOST_CELLS):
-            as_of = self._mongo.now()
-            figures = await self._stats.count(cell, pause)
+            as_of, began = self._mongo.now(), time.perf_counter()
+            figures = await self._stats.count(cell)
+            worked += time.perf_counter() - began
             await self._stats.keep(cell, figures, as_of)
             await self._uncounted.counted(cell, changed_at, as_of)
             if worked > _LONGEST_PASS_SECONDS:

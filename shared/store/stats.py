@@ -3,9 +3,8 @@
 A figure that is counted again is right whoever died while it was kept; one that is added to would not be.
 """
 
-import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,9 +21,6 @@ from shared.times import iso
 
 VERSION = 1
 _HOUR = timedelta(hours=1)
-_FIRST_SLICE = timedelta(seconds=4)
-_SHORTEST_SLICE = timedelta(seconds=0.25)
-_QUICK_SECONDS, _LONG_SECONDS = 0.005, 0.02
 
 _MILLISECONDS = {"$subtract": ["$ended_at", {"$ifNull": ["$round_started_at", "$created_at"]}]}
 _DOUBLINGS = {"$log": [{"$add": [{"$max": [0, _MILLISECONDS]}, 1]}, 2]}
@@ -67,10 +63,6 @@ ByWebhook = Mapping[str | None, Figures]
 """None: all of the tenant."""
 
 
-async def _no_pause(_: float) -> None:
-    """For who is in a hurry."""
-
-
 class Stats:
     """`kept`: for how long after its hour."""
 
@@ -78,29 +70,13 @@ class Stats:
         self._mongo = mongo
         self._kept = kept
 
-    async def count(self, cell: Cell, pause: Callable[[float], Awaitable[None]] = _no_pause) -> ByWebhook:
-        """From the deliveries themselves, in slices that take a few milliseconds each.
-
-        `pause` is awaited behind each, with the seconds that it took: a busy tenant's minute takes half a second.
-        """
-        figures: defaultdict[str | None, Figures] = defaultdict(Figures)
-        start, end, length = cell.begins, cell.begins + MINUTE, _FIRST_SLICE
-        while start < end:
-            began = time.perf_counter()
-            for row in await self._rows(cell.tenant_id, start, min(start + length, end)):
-                figures[row["_id"]["webhook_id"]].add(row)
-                figures[None].add(row)
-            took = time.perf_counter() - began
-            start += length
-            length = _next_slice(length, took)
-            await pause(took)
-        return figures
-
-    async def _rows(self, tenant_id: str, start: datetime, end: datetime) -> list[Document]:
-        made = {"$gte": start, "$lt": end}
-        pipeline: list[Document] = [{"$match": {"tenant_id": tenant_id, "created_at": made}}, {"$group": _GROUPED}]
+    async def count(self, cell: Cell) -> ByWebhook:
+        """From the deliveries themselves."""
+        made = {"$gte": cell.begins, "$lt": cell.begins + MINUTE}
+        pipeline: list[Document] = [{"$match": {"tenant_id": cell.tenant_id, "created_at": made}}, {"$group": _GROUPED}]
         async with unavailable_if_gone():
-            return await self._mongo.db.deliveries.aggregate(pipeline, hint="tenant").to_list(None)
+            rows = await self._mongo.db.deliveries.aggregate(pipeline, hint="tenant").to_list(None)
+        return _by_webhook(rows)
 
     async def keep(self, cell: Cell, figures: ByWebhook, as_of: datetime) -> None:
         """Figures that were counted at `as_of`; what was counted later by somebody faster stays."""
@@ -152,11 +128,12 @@ class Stats:
         return result.deleted_count
 
 
-def _next_slice(length: timedelta, took: float) -> timedelta:
-    """Longer behind one that took next to nothing, as most tenants' do."""
-    if took < _QUICK_SECONDS:
-        return length * 2
-    return max(length / 2, _SHORTEST_SLICE) if took > _LONG_SECONDS else length
+def _by_webhook(rows: Iterable[Document]) -> ByWebhook:
+    figures: defaultdict[str | None, Figures] = defaultdict(Figures)
+    for row in rows:
+        figures[row["_id"]["webhook_id"]].add(row)
+        figures[None].add(row)
+    return figures
 
 
 def _not_before(as_of: datetime) -> Document:

@@ -452,9 +452,9 @@ async def test_of_two_schedulers_one_counts_and_the_other_takes_over(world: Worl
 def note_counts(scheduler: Tallies, counted: list[str], name: str) -> None:
     count = scheduler._stats.count
 
-    async def noted(cell: Cell) -> Any:
+    async def noted(cell: Cell, *parts: Any) -> Any:
         counted.append(name)
-        return await count(cell)
+        return await count(cell, *parts)
 
     scheduler._stats.count = noted  # type: ignore[method-assign]
 
@@ -516,6 +516,43 @@ async def test_an_answer_reads_its_hours_by_id_and_no_delivery(world: World) -> 
     assert [(query["ns"], query["planSummary"]) for query in queries] == [(f"{db.name}.stats", "IXSCAN { _id: 1 }")]
     assert queries[0]["docsExamined"] <= 4
     assert not queries[0].get("hasSortStage")
+
+
+async def test_a_minute_may_be_counted_in_parts(world: World) -> None:
+    minute = world.now().replace(second=0, microsecond=0) - timedelta(minutes=5)
+    for number, second in enumerate((0, 8.571, 8.572, 30, 59.999, 60)):  # a seventh of a minute is no whole millisecond
+        await make(world, f"d{number}", ago=world.now() - minute - timedelta(seconds=second))
+    cell, worked = Cell.of("t1", minute), []
+
+    async def pause(seconds: float) -> None:
+        worked.append(seconds)
+
+    figures = await world.stats.count(cell, 7, pause)
+    assert figures == await world.stats.count(cell)
+    assert figures[None].counts == {"pending": 5}
+    assert len(worked) == 7
+
+
+async def test_a_minute_that_took_long_is_counted_in_parts_from_then_on(world: World) -> None:
+    scheduler, parts = world.scheduler(), []
+    count = scheduler._stats.count
+
+    async def slow(cell: Cell, in_parts: int, pause: Any) -> Any:
+        parts.append(in_parts)
+
+        async def longer(_: float) -> None:
+            await pause(0.05 / in_parts)
+
+        return await count(cell, in_parts, longer)
+
+    scheduler._stats.count = slow  # type: ignore[method-assign]
+    for name in "abc":
+        await make(world, name)
+        assert await scheduler.run_once() >= timedelta(seconds=0.049)
+        world.pass_time(SETTLED.total_seconds() + 1)
+    assert parts[0] == 1
+    assert set(parts[1:]) == {3}
+    await world.check()
 
 
 async def test_a_count_reads_the_deliveries_of_its_minute_only(world: World) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.delivery.admission import Verdict
+from services.delivery.admission import SILENT_SECONDS, Verdict
 from tests.unit.admissions import NEVER, PER_ENDPOINT, POLICY, PROBE_EVERY, admission_of
 
 
@@ -158,6 +158,12 @@ def test_at_an_endpoint_that_never_answered_slots_are_four_seconds_apart_once_it
     assert admission.slot("a", 10.3) == pytest.approx(10.8), "it should have"
     admission.slowed("a")
     assert admission.slot("a", 20) == 24.0
+
+
+def test_an_endpoint_is_silent_from_the_fifth_of_a_second_on() -> None:
+    admission = admission_of(breaker=NEVER)
+    admission.started("a", 0)
+    assert admission.slot("a", SILENT_SECONDS) == SILENT_SECONDS + 0.5
 
 
 @pytest.mark.parametrize(("now", "gap"), [(100.1, 0.02), (100.5, 0.1), (104, 0.8), (130, 4.0)])

@@ -15,7 +15,7 @@ STOP_TIMEOUT_SECONDS = 20
 # One thread writes dirty pages back: the usual four would take turns at taking all cores of a small machine.
 OPTIONS = f"""
     --replSet {REPLICA_SET} --quiet --logappend --nounixsocket
-    --wiredTigerCacheSizeGB 1 --oplogSize 1024
+    --wiredTigerCacheSizeGB 2 --oplogSize 1024
     --wiredTigerEngineConfigString eviction=(threads_min=1,threads_max=1)
     --setParameter diagnosticDataCollectionEnabled=false
 """.split()

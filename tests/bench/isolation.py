@@ -3,10 +3,9 @@
 import argparse
 import asyncio
 import sys
-from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,8 @@ _WARM_UP = 5.0
 THROUGHPUT, SLOWEST = 0.95, 1.5
 """What shall hold: healthy throughput at least so much of what it was alone, its p99 at most so much of that.
 
-Twice as many events cost a machine of few cores latency whomever they are for: a row shows how much.
+Alone is measured again right before each trouble: a database that has taken 100,000 deliveries more is slower for
+everybody. Twice as many events cost a machine of few cores latency whomever they are for: a row shows how much.
 """
 
 
@@ -47,7 +47,7 @@ class Trouble:
         return Shape(1, f"{self.name}:{self.endpoints}" if self.endpoints else "")
 
 
-ALONE = Trouble("200 healthy endpoints alone", "none")
+ALONE = Trouble("alone", "none")
 DOUBLE = Trouble("twice as much to these, for comparison", "double")
 TROUBLES = (
     Trouble("+ as much to one that hangs", "one", "hang", 1),
@@ -60,13 +60,29 @@ DEAD = Trouble("a dead endpoint", "dead", "dead", 1)
 
 @dataclass(frozen=True)
 class Seen:
-    """Healthy deliveries while it lasted, and what became of the others by the end of the run."""
+    """Healthy deliveries while it lasted."""
 
-    title: str
     per_second: float
     p50_ms: float
     p99_ms: float
-    bad: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """The healthy ones with others in trouble, and alone right before; `bad`: what became of the others' deliveries."""
+
+    title: str
+    alone: Seen
+    troubled: Seen
+    bad: dict[str, int]
+
+    @property
+    def throughput(self) -> float:
+        return self.troubled.per_second / self.alone.per_second
+
+    @property
+    def slowest(self) -> float:
+        return self.troubled.p99_ms / self.alone.p99_ms
 
 
 @dataclass(frozen=True)
@@ -82,40 +98,45 @@ class Dead:
 class Findings:
     workers: int
     most_per_second: float
-    seen: list[Seen]
+    rows: list[Row]
     accepted: int
     documents: dict[str, int]
     dead: Dead | None = None
 
     @property
     def adds_up(self) -> bool:
-        return sum(self.documents.values()) == self.accepted and set(self.documents) <= {"succeeded", "waiting", "dead"}
+        ended = {"succeeded", "waiting", "dead"}
+        return (
+            sum(self.documents.values()) == self.accepted
+            and set(self.documents) <= ended | {"cancelled"}  # by us, behind each trouble
+            and all(set(row.bad) <= ended for row in self.rows)
+        )
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "adds_up": self.adds_up}
 
     def _limits(self) -> list[tuple[str, float, bool]]:
-        alone, _, *troubled = self.seen
-        least = min(seen.per_second for seen in troubled) / alone.per_second
-        slowest = max(seen.p99_ms for seen in troubled) / alone.p99_ms
+        _, *troubled = self.rows
+        least = min(row.throughput for row in troubled)
+        slowest = max(row.slowest for row in troubled)
         return [
             (f"least healthy throughput, at least {THROUGHPUT} of alone", least, least >= THROUGHPUT),
             (f"worst healthy p99, at most {SLOWEST} of alone", slowest, slowest <= SLOWEST),
         ]
 
     def show(self, console: Console) -> None:
-        console.print(f"{self.workers} workers; at a quarter of {self.most_per_second:,.0f} deliveries/s")
-        table = Table("", "healthy/s", "of alone", "p50 ms", "p99 ms", "of alone", "the others ended")
-        alone = self.seen[0]
-        for seen in self.seen:
+        console.print(f"{self.workers} workers; 200 healthy endpoints at a quarter of {self.most_per_second:,.0f}/s")
+        table = Table("", "healthy/s", "of alone", "p50 ms, alone", "p99 ms, alone", "of alone", "the others ended")
+        for row in self.rows:
+            alone, seen = row.alone, row.troubled
             table.add_row(
-                seen.title,
+                row.title,
                 f"{seen.per_second:,.0f}",
-                f"{seen.per_second / alone.per_second:.2f}",
-                f"{seen.p50_ms:.1f}",
-                f"{seen.p99_ms:.1f}",
-                f"{seen.p99_ms / alone.p99_ms:.2f}",
-                ", ".join(f"{count:,} {status}" for status, count in seen.bad.items()) or "-",
+                f"{row.throughput:.2f}",
+                f"{seen.p50_ms:.1f}, {alone.p50_ms:.1f}",
+                f"{seen.p99_ms:.1f}, {alone.p99_ms:.1f}",
+                f"{row.slowest:.2f}",
+                ", ".join(f"{count:,} {status}" for status, count in row.bad.items()) or "-",
             )
         console.print(table)
         for words, worst, holds in self._limits():
@@ -138,14 +159,14 @@ class Site:
         self.services = services
         self.counters = counters
         self._bad_url = bad_url
-        self._packages: dict[str, str] = {}  # webhook → trouble
+        self._bad: list[str] = []  # webhooks of endpoints in trouble
 
     async def create(self, trouble: Trouble) -> None:
         nobody = f"http://127.0.0.1:{free_port()}"
         for package in trouble.shape.bad_packages:
             url = f"{nobody if trouble is DEAD else self._bad_url}/{trouble.path}/{package}"
             made = await self.services.create_webhook(url, **package_webhook(package))
-            self._packages[made["id"]] = trouble.name
+            self._bad.append(made["id"])
 
     @asynccontextmanager
     async def publishing(self, mode: str, value: float, trouble: Trouble) -> AsyncIterator[Child]:
@@ -155,20 +176,30 @@ class Site:
             yield publisher
             await publisher.stop()
 
-    async def measure(self, trouble: Trouble, rate: float, seconds: float, wait: Wait) -> Seen:
-        """From the first request into trouble on; the healthy ones have been under way before."""
+    async def compare(self, trouble: Trouble, rate: float, seconds: float, wait: Wait) -> Row:
+        """Alone, then in trouble, of which nothing is left when this returns."""
+        alone = await self._measure(ALONE, rate, seconds, wait, f"alone, before: {trouble.title}")
         await self.create(trouble)
+        troubled = await self._measure(trouble, rate, seconds, wait, trouble.title)
+        await self.hold_still(wait)
+        bad = await self.statuses(self._bad) if self._bad else {}
+        self.scheduler.start()
+        await self.clear(wait)
+        return Row(trouble.title, alone, troubled, bad)
+
+    async def _measure(self, trouble: Trouble, rate: float, seconds: float, wait: Wait, title: str) -> Seen:
+        """From the first request into trouble on; the healthy ones have been under way before."""
         async with self.publishing("paced", rate, ALONE):
-            await wait(f"{trouble.title}: warm-up", _WARM_UP)
+            await wait(f"{title}: warm-up", _WARM_UP)
         both = rate * (1 if trouble is ALONE else 2)
         async with self.publishing("paced", both, trouble) as publisher:
             histogram, received = self.counters.histogram(), self.counters.received
-            await wait(trouble.title, seconds)
+            await wait(title, seconds)
             publisher.check()
             count = self.counters.received - received
         await self.drained(wait)
         p50, p99 = percentiles(histogram, self.counters.histogram(), 0.5, 0.99)
-        return Seen(trouble.title, count / seconds, p50 * 1000, p99 * 1000)
+        return Seen(count / seconds, p50 * 1000, p99 * 1000)
 
     @property
     def scheduler(self) -> ServiceProcess:
@@ -187,7 +218,7 @@ class Site:
 
     async def clear(self, wait: Wait) -> None:
         """Nothing waits any more, and nobody is in trouble."""
-        for webhook_id in self._packages:
+        for webhook_id in self._bad:
             one = f"{self.services.api}/api/v1/webhooks/{webhook_id}"
             more = True
             while more:
@@ -195,6 +226,7 @@ class Site:
                     assert response.status == 200, await response.text()
                     more = (await response.json())["more"]
             await self.services.http.delete(one)
+        self._bad.clear()
 
         async def done() -> bool:
             await wait("clearing", 1)
@@ -209,7 +241,7 @@ class Site:
 
             async def all_wait() -> bool:
                 await wait(f"{count:,} deliveries to a dead endpoint", 1)
-                found = await self.statuses(DEAD)
+                found = await self.statuses(self._bad)
                 return found == {"waiting": count}
 
             await until(all_wait, _QUEUED_SECONDS, lambda: f"they do not wait; logs in {self.folder}")
@@ -236,12 +268,11 @@ class Site:
 
         await until(done, _SETTLED_SECONDS, lambda: f"deliveries are still pending; logs in {self.folder}")
 
-    async def statuses(self, trouble: Trouble | None = None) -> dict[str, int]:
-        match: dict[str, Any] = {}
-        if trouble:
-            match = {"webhook_id": {"$in": [w for w, name in self._packages.items() if name == trouble.name]}}
+    async def statuses(self, webhook_ids: Sequence[str] = ()) -> dict[str, int]:
+        """Of these webhooks' deliveries; without any: of all."""
+        match = {"webhook_id": {"$in": webhook_ids}} if webhook_ids else {}
         groups = self.services.db.deliveries.aggregate([{"$match": match}, {"$sortByCount": "$status"}])
-        return Counter({group["_id"]: group["count"] async for group in groups})
+        return {group["_id"]: group["count"] async for group in groups}
 
 
 async def run(servers: Servers, console: Console, options: argparse.Namespace) -> Findings:
@@ -264,16 +295,9 @@ async def run(servers: Servers, console: Console, options: argparse.Namespace) -
 async def _findings(site: Site, options: argparse.Namespace, wait: Wait) -> Findings:
     most = await _most(site, wait)
     rate = options.rate or most / 4
-    alone, double, *seen = [
-        await site.measure(trouble, rate, options.seconds, wait) for trouble in (ALONE, DOUBLE, *TROUBLES)
-    ]
-    await site.hold_still(wait)
-    bad = [await site.statuses(trouble) for trouble in TROUBLES]
-    seen = [alone, double, *(replace(one, bad=dict(ended)) for one, ended in zip(seen, bad, strict=True))]
-    found = Findings(options.workers, most, seen, site.counters.published, dict(await site.statuses()))
-    site.scheduler.start()
+    rows = [await site.compare(trouble, rate, options.seconds, wait) for trouble in (DOUBLE, *TROUBLES)]
+    found = Findings(options.workers, most, rows, site.counters.published, await site.statuses())
     if options.dead:
-        await site.clear(wait)
         found.dead = await site.dead_endpoint(options.dead, wait)
     return found
 

@@ -6,7 +6,7 @@ same, and finds out how the endpoint does.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -73,14 +73,6 @@ class Standing:
     def add(self, delivery: QueuedDelivery, slot: datetime) -> None:
         self.deliveries.append(delivery)
         self.slots[delivery.id] = slot
-
-    @classmethod
-    def together(cls, several: Iterable["Standing"]) -> "Standing":
-        result = cls()
-        for one in several:
-            result.deliveries += one.deliveries
-            result.slots |= one.slots
-        return result
 
     def __bool__(self) -> bool:
         return bool(self.deliveries)

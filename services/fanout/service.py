@@ -5,7 +5,6 @@ Whatever is repeated after a crash finds its earlier traces: deliveries by their
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
@@ -39,8 +38,6 @@ log = structlog.get_logger()
 CHUNK_DELIVERIES = 2_000
 CHUNK_BYTES = 8 * 1024 * 1024
 _BLAMED_PAUSE_SECONDS = 3
-_COMPANY_SECONDS = 0.1
-_COMPANY_MESSAGES = 100  # unacked, which the broker counts: it sends no more than so many at a time
 
 
 @dataclass(slots=True)
@@ -53,17 +50,9 @@ class HandedOver:
     held: Held = field(default_factory=Held)
     standing: Standing = field(default_factory=Standing)
 
-    @property
-    def waited_for(self) -> bool:
-        """By somebody, after all: by a sender of one at a time, or by an ordered webhook."""
-        return len(self.messages) == 1 or bool(self.held.ordered)
-
 
 class FanoutService:
-    """One batch at a time: what arrives meanwhile is the next. While some are finished, the next is handed over.
-
-    Nobody waits for a batch to be finished, so that a few small ones are finished together.
-    """
+    """One batch at a time: what arrives meanwhile is the next. While one is finished, the next is handed over."""
 
     def __init__(
         self,
@@ -91,8 +80,6 @@ class FanoutService:
         self._tracer = tracer
         self._running: asyncio.Task[None] | None = None
         self._finishing: asyncio.Task[None] | None = None
-        self._unfinished: list[HandedOver] = []
-        self._hurry = asyncio.Event()
         self._not_yet_marked: set[str] = set()
         self._busy = asyncio.Lock()
 
@@ -129,41 +116,26 @@ class FanoutService:
             await self._finished()  # an ack of ours is one for all before
             await self._blame(batch)
         else:
-            self._finish_soon(handed_over)
-
-    def _finish_soon(self, handed_over: HandedOver) -> None:
-        self._unfinished.append(handed_over)
-        self._not_yet_marked.update(map(_key, handed_over.fresh))
-        if sum(len(one.messages) for one in self._unfinished) >= _COMPANY_MESSAGES or handed_over.waited_for:
-            self._hurry.set()
-        if self._finishing is None or self._finishing.done():
-            self._finishing = background(self._finish_unfinished())
+            await self._finished()
+            self._not_yet_marked = {_key(event) for event in handed_over.fresh}
+            self._finishing = background(self._finish_or_blame(handed_over))
 
     async def _finished(self) -> None:
-        """All that was handed over, at once."""
         if self._finishing:
-            self._hurry.set()
             await asyncio.wait([self._finishing])
 
-    async def _finish_unfinished(self) -> None:
-        while self._unfinished:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), _COMPANY_SECONDS)
-            self._hurry.clear()
-            some, self._unfinished = self._unfinished, []
-            try:
-                await self._finish(some)
-            except Exception:
-                messages = [message for one in some for message in one.messages]
-                log.exception("fanout.batch_failed", messages=len(messages))
-                await self._blame(messages)
-            self._not_yet_marked.difference_update(_key(event) for one in some for event in one.fresh)
+    async def _finish_or_blame(self, handed_over: HandedOver) -> None:
+        try:
+            await self._finish(handed_over)
+        except Exception:
+            log.exception("fanout.batch_failed", messages=len(handed_over.messages))
+            await self._blame(handed_over.messages)
 
     async def _blame(self, batch: Sequence[Message]) -> None:
-        self._not_yet_marked.clear()
+        self._not_yet_marked = set()
         for message in batch:
             try:
-                await self._finish([await self._hand_over([message])])
+                await self._finish(await self._hand_over([message]))
             except Exception:
                 FAULTS["bug"].inc()
                 log.exception("fanout.message_failed")
@@ -189,17 +161,15 @@ class FanoutService:
             await self._holding.insert(result.held)
         return result
 
-    async def _finish(self, some: Sequence[HandedOver]) -> None:
+    async def _finish(self, handed_over: HandedOver) -> None:
         """From then to acked: only now may the broker forget the events."""
-        await self._stand(Standing.together(one.standing for one in some))
-        if fresh := [event for one in some for event in one.fresh]:
-            await keep_trying(lambda: self._events.mark(fresh))
-        for one in some:
-            self._holding.marked(one.held)
-        await ack_up_to([message for one in some for message in one.messages])
-        metrics.FANNED_OUT.inc(len(fresh))
-        for one in some:
-            metrics.BATCH.observe(one.events)
+        await self._stand(handed_over.standing)
+        if handed_over.fresh:
+            await keep_trying(lambda: self._events.mark(handed_over.fresh))
+        self._holding.marked(handed_over.held)
+        await ack_up_to(handed_over.messages)
+        metrics.FANNED_OUT.inc(len(handed_over.fresh))
+        metrics.BATCH.observe(handed_over.events)
 
     async def _insert(self, deliveries: Sequence[QueuedDelivery]) -> None:
         if not deliveries:

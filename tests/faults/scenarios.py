@@ -26,8 +26,6 @@ from tests.faults.held import (
 )
 from tests.faults.standing import InLine, UnwritableEvent
 
-_PATIENCE_TENTHS = 50
-
 # --- fan-out
 
 
@@ -165,22 +163,6 @@ class BrokenWebhook(Scenario):
 
     async def recover(self) -> None:
         await self.change_by_hand({"$set": {"event_types": ["session.created"]}})
-
-
-class BrokenWebhookBehindAnother(BrokenWebhook):
-    """The batch before went well, and is finished first."""
-
-    before_start = False
-
-    async def begin(self) -> None:
-        first = f"first-of-{self.tenant}"
-        await self.bench.site.create_webhook(f"{self.bench.endpoint.url}/{self.tenant}/first", tenant_id=first)
-        await self.bench.publish(self.event("event-1").replace(self.tenant.encode(), first.encode()))
-        for _ in range(_PATIENCE_TENTHS):  # not for ever: it may have been killed at this one
-            if await self.bench.mongo.db.deliveries.count_documents({"tenant_id": first}):
-                break
-            await asyncio.sleep(0.1)
-        await super().begin()
 
 
 # --- worker
@@ -571,7 +553,6 @@ SCENARIOS: dict[str, tuple[type[Scenario], ...]] = {
         NoWorker,
         Flood,
         BrokenWebhook,
-        BrokenWebhookBehindAnother,
         UnwritableEvent,
         InCompany,
         InLine,

@@ -61,8 +61,7 @@ class Tallies:
         async def pause(worked: float) -> None:
             nonlocal took
             took += worked
-            if parts > 1:
-                await asyncio.sleep(worked * _PAUSE_PER_WORK)
+            await asyncio.sleep(worked * _PAUSE_PER_WORK if parts > 1 else 0)
 
         figures = await self._stats.count(cell, parts, pause)
         needed = min(max(math.ceil(took / _PART_SECONDS), parts - 1), _MOST_PARTS)

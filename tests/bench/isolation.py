@@ -30,8 +30,9 @@ _WARM_UP = 5.0
 THROUGHPUT, SLOWEST = 0.95, 1.5
 """What shall hold: healthy throughput at least so much of what it was alone, its p99 at most so much of that.
 
-Alone is measured again right before each trouble: a database that has taken 100,000 deliveries more is slower for
-everybody. Twice as many events cost a machine of few cores latency whomever they are for: a row shows how much.
+Alone is measured again right before each trouble, when those before have been cleared away: the servers have taken
+100,000 deliveries more each time. Twice as many events cost a machine of few cores latency whomever they are for: a
+row shows how much.
 """
 
 

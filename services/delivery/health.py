@@ -24,7 +24,7 @@ from shared.store.health import BREAKER_STALE, WebhookHealths
 log = structlog.get_logger()
 
 EVERY = timedelta(seconds=2)
-_URGENT_SECONDS = 0.1
+_URGENT_SECONDS = 0.03
 _WELL = timedelta(seconds=60)
 _IN_LINE = timedelta(seconds=60)
 _REPEAT_OPEN = BREAKER_STALE / 3

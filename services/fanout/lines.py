@@ -21,7 +21,8 @@ from shared.times import at
 
 log = structlog.get_logger()
 
-_LOOK_SECONDS = 0.3
+_LOOK_SECONDS = 0.15
+_LOOKS_TO_TELL = 6  # then what was given away since is told
 _SCOUT_SECONDS = 2.0
 _LOWEST_PACE = 0.25  # slots a second, of an endpoint that answers nothing
 _GROWTH = 1.1  # more than it answered lately; those that find out come on top
@@ -95,7 +96,7 @@ class Lines:
     async def stop(self, deadline: float) -> None:
         """What is left is told."""
         await cancel(self._running)
-        await self._look()
+        await self._tell()
 
     def part(self, deliveries: Sequence[QueuedDelivery]) -> tuple[Sequence[QueuedDelivery], Standing]:
         """Those that go to workers, and those that stand in line."""
@@ -120,17 +121,25 @@ class Lines:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            await self._look()
+            for _ in range(_LOOKS_TO_TELL):
+                await asyncio.sleep(_LOOK_SECONDS)
+                await self._look()
+            await self._tell()
 
-    async def _look(self) -> None:
-        """Tell how far they reach, for whoever brings them forward, and see what others told."""
+    async def _tell(self) -> None:
+        """How far they reach, for whoever brings them forward."""
         news, self._news = self._news, {}
         try:
             await self._healths.save(news.values())
-            found = await self._healths.lines()
         except DependencyUnavailable as error:
             self._news = news | self._news  # the newer reaches further
+            log.warning("lines.untold", error=str(error))
+
+    async def _look(self) -> None:
+        """See what others told."""
+        try:
+            found = await self._healths.lines()
+        except DependencyUnavailable as error:
             log.warning("lines.unknown", error=str(error))
             return
         now = self._clock()

@@ -102,12 +102,16 @@ class Healths:
         self.is_away = False
 
     async def save(self, news: Any) -> None:
-        if self.is_away:
-            raise StoreUnavailable("away")
+        self._is_there()
         self.told |= {one.webhook_id: one.deferred_until for one in news if isinstance(one, News)}
 
     async def lines(self) -> dict[str, StandingLine]:
+        self._is_there()
         return self.standing
+
+    def _is_there(self) -> None:
+        if self.is_away:
+            raise StoreUnavailable("away")
 
 
 class Known:
@@ -118,6 +122,7 @@ class Known:
     async def look(self, **standing: StandingLine) -> None:
         self.healths.standing = standing
         await self.lines._look()
+        await self.lines._tell()
 
 
 async def test_only_deliveries_to_an_endpoint_with_a_line_stand_in_it() -> None:

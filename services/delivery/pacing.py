@@ -1,7 +1,8 @@
 """Keeps `rate_limit`: each request to such a webhook has a slot of its own, and waits for it in the database.
 
-A slot that is half a second away counts as reached, since fetching a delivery again costs more than that. So in any
-time of t seconds there are at most rate x (t + 0.5) requests, and one more, however many workers there are.
+A slot that is a quarter of a second away counts as reached, since fetching a delivery again costs more than that; one
+that has passed is noticed within another quarter. So in any time of t seconds there are at most rate x (t + 0.5)
+requests, and one more, however many workers there are.
 """
 
 from collections import defaultdict
@@ -14,7 +15,7 @@ from shared.contracts.delivery import Step, Wait, WaitingFor
 from shared.retry import keep_trying
 from shared.store.slots import Slots
 
-EARLY = timedelta(seconds=0.5)
+EARLY = timedelta(seconds=0.25)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ _QUEUES: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 """Turn 1 was handed over through either of the first two queues, every later one through the last."""
 
 _WORKERS_WRITE_SECONDS = 6  # longer than the longest pause between two tries of a write
-_SHORTEST_PAUSE = timedelta(milliseconds=100)
+_SHORTEST_PAUSE = timedelta(milliseconds=250)  # what becomes due meanwhile is one claim, and few messages
 _EVENT_LOOK_FIRST = timedelta(seconds=1)
 _EVENT_LOOK = timedelta(seconds=30)
 

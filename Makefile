@@ -82,7 +82,7 @@ bench: $(DEV_READY) ## measure deliveries per second on this machine
 	@exec $(PYTHON) -m tests.bench
 
 .PHONY: bench-isolation
-bench-isolation: $(DEV_READY) ## measure what endpoints that hang or are slow cost the others (10 minutes)
+bench-isolation: $(DEV_READY) ## measure what endpoints that hang or are slow cost the others (14 minutes)
 	@exec $(PYTHON) -m tests.bench.isolation
 
 .PHONY: bench-api

@@ -166,7 +166,7 @@ async def latency(stage: Stage, rate: float, lengths: Lengths, wait: Wait) -> La
         await wait("latency at half of the maximum", lengths.sustained)
         publisher.check()
         usage, count = meter.usage(), stage.counters.received - received
-    p50, p99 = percentiles(histogram, stage.counters.histogram(), 0.5, 0.99)  # the slowest have arrived by now
+    p50, p99 = percentiles([(histogram, stage.counters.histogram())], 0.5, 0.99)  # the slowest have arrived by now
     return Latency(count / usage.seconds, p50 * 1000, p99 * 1000, usage.per(count))
 
 

@@ -131,7 +131,7 @@ class Scheduler:
         if len(due) == self._batch:
             return timedelta(0)
         ahead = [due_at - now for _, due_at in waiting if due_at > now]
-        return max(_SHORTEST_PAUSE, min([self._poll, *ahead]))
+        return min([self._poll, *(max(time, _SHORTEST_PAUSE) for time in ahead)])
 
     async def send_markers(self) -> None:
         for queue in (queue for queues, _ in _QUEUES for queue in queues):

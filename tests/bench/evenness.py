@@ -11,7 +11,7 @@ from statistics import fmean
 
 _TIMES = 20  # a second: well below a hundredth of a core
 _SLOWER = 1.35
-"""Longer than in the quickest second so far: what this project's own load does to it stays below 1.2."""
+"""Longer than in the quickest second so far. What is measured stays below that: twice the load leaves no second out."""
 
 
 class Evenness:
